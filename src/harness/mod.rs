@@ -1,0 +1,4 @@
+//! draft
+pub mod definition;
+pub mod manifest;
+pub mod record;

@@ -1,0 +1,192 @@
+//! What a run leaves behind: one line of `runs.jsonl`.
+//!
+//! The fields, their units and their meaning are explained for readers of the files in
+//! `results/README.md`. Everything that the report draws is computed from these lines alone.
+
+use serde::{Deserialize, Serialize};
+
+/// One run: one client specification under one set of conditions, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The experiment's name, that of its definition's file.
+    pub experiment: String,
+    /// The run's name, unique within the experiment: client, conditions and repetition.
+    pub run: String,
+    /// The transport's slug, or `tcp-floor`.
+    pub transport: String,
+    /// The client specification's name in the definition, such as `short-poll-100ms`.
+    pub client: String,
+    /// From 1.
+    pub repetition: u32,
+    /// The conditions.
+    pub parameters: Parameters,
+    /// When it started, in Unix milliseconds.
+    pub started_ms: f64,
+    /// Events that all its readers together should have received.
+    pub expected: u64,
+    /// Events received, each counted once per reader.
+    pub delivered: u64,
+    /// Expected and never received.
+    pub lost: u64,
+    /// Received again by a reader that had them already.
+    pub duplicated: u64,
+    /// Received after a later one.
+    pub out_of_order: u64,
+    /// Gaps that the server announced.
+    pub gaps: u64,
+    /// Of `lost`, how many an announced gap accounts for.
+    pub lost_announced: u64,
+    /// From intended publish time to receipt; `None` where nothing was received.
+    pub latency_us: Option<Latency>,
+    /// What went over the connections of all its readers.
+    pub bytes: Bytes,
+    /// What opening the subscriptions took: the part of `bytes` that had passed when each was open.
+    pub opening: Bytes,
+    /// How long bytes were counted, in seconds, from the first connect to the last close.
+    pub counted_s: f64,
+    /// What it cost the machine. `None` fields: not measurable here, or shared with other runs.
+    pub cost: Cost,
+    /// What a cut did; `None` where nothing was cut.
+    pub recovery: Option<Recovery>,
+    /// What the first reader saw and when, for the timeline; empty where nothing was cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Moment>,
+    /// Why this run's figures should be doubted, each with what to do next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<String>,
+    /// Why it failed; `None` where it ran.
+    pub err: Option<String>,
+}
+
+/// The conditions of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// Readers at the same time.
+    pub readers: u32,
+    /// Events per second published.
+    pub rate: f64,
+    /// Bytes of an event's data.
+    pub payload_bytes: u32,
+    /// How publishes are spaced: `steady`, `poisson` or `burst`.
+    pub pattern: String,
+    /// Short poll: milliseconds from request to request.
+    pub interval_ms: Option<u64>,
+    /// What was done to the connection: `close`, `reset`, `silence`, `restart`; `None` for nothing.
+    pub fault: Option<String>,
+    /// Seconds left out at the beginning.
+    pub warm_up_s: f64,
+    /// Seconds measured.
+    pub measure_s: f64,
+    /// What the run's random choices were drawn from.
+    pub seed: u64,
+}
+
+/// A latency distribution, in microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Samples.
+    pub count: u64,
+    /// The shortest.
+    pub min: u64,
+    /// The arithmetic mean.
+    pub mean: f64,
+    /// Half were at most this long.
+    pub p50: u64,
+    /// Nine in ten.
+    pub p90: u64,
+    /// 99 in 100.
+    pub p99: u64,
+    /// 999 in 1,000.
+    pub p999: u64,
+    /// The longest.
+    pub max: u64,
+    /// The whole distribution: an HdrHistogram in its V2 deflate form, in base64, three significant digits.
+    pub histogram: String,
+}
+
+/// Bytes, as the clients' side sees them: `in` is from the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Data of delivered events.
+    pub payload: u64,
+    /// Everything read from the TCP streams.
+    pub application_in: u64,
+    /// Everything written to them.
+    pub application_out: u64,
+    /// Of `application_in`, HTTP response heads, with their closing blank line.
+    pub heads_in: u64,
+    /// Of `application_out`, HTTP request heads.
+    pub heads_out: u64,
+    /// With TCP and IP headers and pure ACKs; `None` where the kernel does not tell.
+    pub wire_in: Option<u64>,
+    /// The same, sent.
+    pub wire_out: Option<u64>,
+    /// TCP segments received.
+    pub segments_in: Option<u64>,
+    /// TCP segments sent.
+    pub segments_out: Option<u64>,
+    /// TCP connections opened.
+    pub connections: u64,
+    /// HTTP requests sent, upgrades included.
+    pub requests: u64,
+}
+
+/// What a run cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// CPU seconds of the server process while measuring.
+    pub server_cpu_s: Option<f64>,
+    /// CPU seconds of the harness.
+    pub client_cpu_s: Option<f64>,
+    /// Resident memory of the server at the end of measuring, in KiB.
+    pub server_rss_kib: Option<u64>,
+}
+
+/// What a cut did to a client, in milliseconds from the cut; `None` for what never happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When the cut was made, in Unix milliseconds.
+    pub cut_ms: f64,
+    /// Until the client knew.
+    pub noticed_ms: Option<f64>,
+    /// Until it was open again.
+    pub back_ms: Option<f64>,
+    /// Until it had everything that had been published by then.
+    pub caught_up_ms: Option<f64>,
+    /// Application bytes, both ways, from the cut until it had caught up (or until the run's end).
+    pub bytes_spent: u64,
+}
+
+/// Something on the timeline of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Milliseconds since the run's start.
+    pub at_ms: f64,
+    /// What happened.
+    pub what: MomentKind,
+    /// The event's number, for `published` and `received`; else what there is to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// What happened at a moment of the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MomentKind {
+    /// An event was published.
+    Published,
+    /// The reader got it.
+    Received,
+    /// The fault began.
+    Cut,
+    /// The fault was over: a new connection would have gone through.
+    Mended,
+    /// The client saw that the connection was gone.
+    Closed,
+    /// The client began to connect.
+    Connecting,
+    /// The subscription stood.
+    Open,
+    /// The server announced a gap.
+    Gap,
+}

@@ -1,0 +1,3 @@
+//! draft
+mod meter;
+pub use meter::{Meter, Totals};
