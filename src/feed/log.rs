@@ -12,7 +12,10 @@ use crate::event::{Cursor, Draft, Epoch, Gap, GapReason};
 pub struct Batch {
     /// What is missing before the first of `entries`.
     pub gap: Option<Gap>,
-    /// The events after the cursor, or after the gap, in order.
+    /// Where reading started: the reader's cursor, or after a gap the place just before the oldest event
+    /// that is still there. A reader that has taken note of the gap stands here until it has read on.
+    pub start: Cursor,
+    /// The events after `start`, in order.
     pub entries: Vec<Arc<Entry>>,
     /// Where the reader stands once it has read this.
     pub cursor: Cursor,
@@ -133,7 +136,7 @@ impl Log {
             entries.push(Arc::clone(entry));
         }
         let cursor = entries.last().map_or(start, |entry| entry.id);
-        Ok(Batch { gap, entries, cursor })
+        Ok(Batch { gap, start, entries, cursor })
     }
 
     /// Where reading after a cursor starts, and what is missing before.
@@ -205,6 +208,7 @@ mod tests {
                             prop_assert_eq!(gap.reason, GapReason::Evicted);
                             next += gap.missed.expect("evictions are counted");
                         }
+                        prop_assert_eq!(batch.start.sequence, next - 1, "the events follow the start");
                         for entry in &batch.entries {
                             prop_assert_eq!(entry.id.sequence, next);
                             next += 1;

@@ -1,0 +1,220 @@
+//! One TCP connection: the stream under HTTP, and the switch that cuts it from outside.
+//!
+//! A handler can end its own answer, but a reset or a silence happens below HTTP, to a stream that hyper
+//! (or a WebSocket) owns. So each connection has a [`Cut`], two tokens that the task driving it watches.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::extract::FromRequestParts;
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::readers::{Full, Reader, Readers};
+use crate::{feed::ChannelName, transport::Transport};
+
+/// What handlers know about the connection that a request came by.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Ends it from outside.
+    pub(crate) cut: Arc<Cut>,
+    /// Waits at shutdown for what outlives the HTTP connection: upgraded streams.
+    pub(crate) tasks: TaskTracker,
+    /// The address of this side, where it is known.
+    pub(crate) local: Option<SocketAddr>,
+    /// A connection counts as a poller of the channel that it polled last, also between two polls.
+    polling: Mutex<Option<Reader>>,
+}
+
+impl Connection {
+    pub(crate) fn new(cut: Arc<Cut>, tasks: TaskTracker, local: Option<SocketAddr>) -> Self {
+        Connection { cut, tasks, local, polling: Mutex::default() }
+    }
+
+    /// Takes note that the connection polls a channel.
+    pub(crate) fn polls(
+        &self,
+        readers: &Arc<Readers>,
+        channel: &ChannelName,
+        transport: Transport,
+    ) -> Result<(), Full> {
+        let mut polling = self.polling.lock();
+        if polling.as_ref().is_none_or(|reader| !reader.is(channel, transport)) {
+            // The old place is given up first: a poller that changes its transport needs only one.
+            *polling = None;
+            *polling = Some(readers.join(channel, transport, Arc::clone(&self.cut))?);
+        }
+        Ok(())
+    }
+
+    /// Takes note that the connection does something other than polling.
+    pub(crate) fn stops_polling(&self) {
+        *self.polling.lock() = None;
+    }
+}
+
+/// The connection as handlers are handed it. Where the router runs without our accept loop, as in a unit
+/// test, it is one that nobody cuts.
+#[derive(Debug, Clone)]
+pub(crate) struct OnConnection(pub(crate) Arc<Connection>);
+
+impl<S: Sync> FromRequestParts<S> for OnConnection {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let detached = || {
+            let cut = Cut::new(&CancellationToken::new(), &CancellationToken::new());
+            OnConnection(Arc::new(Connection::new(Arc::new(cut), TaskTracker::new(), None)))
+        };
+        Ok(parts.extensions.get_or_insert_with(detached).clone())
+    }
+}
+
+/// How a connection is cut below HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kill {
+    /// Both sides are told at once: RST.
+    Reset,
+    /// Nobody is told and nothing passes any more.
+    Silence,
+}
+
+const RESET: u8 = 1;
+const SILENCE: u8 = 2;
+
+/// Ends a connection from outside.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    close: CancellationToken,
+    kill: CancellationToken,
+    abort: CancellationToken,
+    how: AtomicU8,
+}
+
+impl Cut {
+    /// Shutting the server down closes every connection, and its end kills what is left.
+    pub(crate) fn new(shutdown: &CancellationToken, abort: &CancellationToken) -> Self {
+        Cut {
+            close: shutdown.child_token(),
+            kill: abort.child_token(),
+            abort: abort.clone(),
+            how: AtomicU8::new(0),
+        }
+    }
+
+    /// Asks whoever answers on the connection to come to an orderly end.
+    pub(crate) fn close(&self) {
+        self.close.cancel();
+    }
+
+    /// Cuts below HTTP. The first cut stands.
+    pub(crate) fn kill(&self, how: Kill) {
+        let how = match how {
+            Kill::Reset => RESET,
+            Kill::Silence => SILENCE,
+        };
+        let _ = self.how.compare_exchange(0, how, Ordering::SeqCst, Ordering::SeqCst);
+        self.kill.cancel();
+    }
+
+    /// Waits until an orderly end is asked for.
+    pub(crate) async fn closed(&self) {
+        self.close.cancelled().await;
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn closed_owned(&self) -> tokio_util::sync::WaitForCancellationFutureOwned {
+        self.close.clone().cancelled_owned()
+    }
+
+    /// Waits until the connection is cut below HTTP; its task then stops to drive it.
+    pub(crate) async fn killed(&self) {
+        self.kill.cancelled().await;
+    }
+
+    /// After a silence: keeps the caller, and with it the socket, until the silence is over or the server
+    /// ends. Nobody drives the connection meanwhile, so nothing is read, written or closed; what comes
+    /// after is a reset, since there is nothing left to say.
+    pub(crate) async fn hold_if_silent(&self, silence: Duration) {
+        if self.how.load(Ordering::SeqCst) != SILENCE {
+            return;
+        }
+        let _ = tokio::time::timeout(silence, self.abort.cancelled()).await;
+        self.how.store(RESET, Ordering::SeqCst);
+    }
+}
+
+/// The TCP stream under hyper: it keeps the connection's place among the counted ones, and on a reset it
+/// is dropped so that the peer gets an RST.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    tcp: TcpStream,
+    cut: Arc<Cut>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Wire {
+    pub(crate) fn new(tcp: TcpStream, cut: Arc<Cut>, place: OwnedSemaphorePermit) -> Self {
+        Wire { tcp, cut, _place: place }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.cut.how.load(Ordering::SeqCst) == RESET {
+            // A socket that lingers for no time is not closed but aborted. It can only fail on a socket
+            // that is gone already.
+            let _ = self.tcp.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

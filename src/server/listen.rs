@@ -1,0 +1,196 @@
+//! The accept loop: from a listener to served connections, and to a bounded end.
+//!
+//! `axum::serve` would hide every knob that matters here: `TCP_NODELAY`, buffer sizes, the header time-out,
+//! the number of connections, what happens at the descriptor limit, and how open streams come to an end.
+
+use std::{io, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use super::{
+    State, app,
+    config::Config,
+    connection::{Connection, Cut, OnConnection, Wire},
+    refusal::Refusal,
+};
+
+/// Connections over the limit that are being told so at the same time; those beyond are just closed.
+/// Together with the limit they must fit into the process's descriptors, so this is part of the reserve.
+pub(crate) const REFUSED_AT_A_TIME: usize = 64;
+
+/// The pause after an accept that failed for want of descriptors or memory. Without one the loop would
+/// spin, since the connection that could not be accepted is still there.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long a refused connection may take to read its answer.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// How long cut connections have to notice, once the drain is over.
+const ABORT: Duration = Duration::from_millis(200);
+
+/// What hyper may buffer per connection in each direction, which also bounds a request's head. Its own
+/// default of 400 KiB would let a stalled reader hold as much.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// How often idle channels are looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// What ends the connections of one accept loop.
+#[derive(Debug, Clone)]
+struct Ends {
+    /// Asks every stream to come to its end.
+    shutdown: CancellationToken,
+    /// Drops what has not ended by itself.
+    abort: CancellationToken,
+    /// Everything that is still going on.
+    tasks: TaskTracker,
+}
+
+/// Serves connections until `shutdown`, then lets open streams end and returns within
+/// [`Config::drain`] and a little more, whatever clients do.
+///
+/// # Errors
+/// Where the listener has no address, which an open one has.
+pub async fn run(listener: TcpListener, state: State, shutdown: CancellationToken) -> io::Result<()> {
+    state.answers_to(listener.local_addr()?);
+    let ends = Ends { shutdown, abort: CancellationToken::new(), tasks: TaskTracker::new() };
+    let places = Arc::new(Semaphore::new(state.config().max_connections));
+    let refused = Arc::new(Semaphore::new(REFUSED_AT_A_TIME));
+    let router = app(state.clone());
+    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        let tcp = tokio::select! {
+            () = ends.shutdown.cancelled() => break,
+            _ = housekeeping.tick() => {
+                state.feed().collect_idle();
+                continue;
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, _)) => tcp,
+                Err(error) => {
+                    if !is_about_one_connection(&error) {
+                        tracing::warn!(%error, "can't accept connections; trying again shortly");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                    continue;
+                }
+            },
+        };
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            ends.tasks.spawn(serve(tcp, place, router.clone(), state.clone(), ends.clone()));
+        } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
+            ends.tasks.spawn(refuse(tcp, place, state.config().max_connections, ends.abort.clone()));
+        }
+    }
+    drop(listener);
+    state.sources().stop_all();
+    ends.tasks.close();
+    if tokio::time::timeout(state.config().drain, ends.tasks.wait()).await.is_err() {
+        tracing::debug!(left = ends.tasks.len(), "connections that did not end by themselves are dropped");
+        ends.abort.cancel();
+        let _ = tokio::time::timeout(ABORT, ends.tasks.wait()).await;
+    }
+    Ok(())
+}
+
+/// Serves one connection to its end.
+async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: axum::Router, state: State, ends: Ends) {
+    let config = state.config();
+    if let Err(error) = prepare(&tcp, config) {
+        tracing::debug!(%error, "connection lost before its first request");
+        return;
+    }
+    let local = tcp.local_addr().ok();
+    let cut = Arc::new(Cut::new(&ends.shutdown, &ends.abort));
+    let connection = OnConnection(Arc::new(Connection::new(Arc::clone(&cut), ends.tasks.clone(), local)));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        router.clone().oneshot(request)
+    });
+    let mut http = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(config.header_timeout)
+            .max_buf_size(BUFFER_BYTES)
+            .serve_connection(TokioIo::new(Wire::new(tcp, Arc::clone(&cut), place)), service)
+            .with_upgrades()
+    );
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = cut.killed() => break,
+            () = cut.closed(), if !closing => {
+                closing = true;
+                http.as_mut().graceful_shutdown();
+            }
+            ended = http.as_mut() => {
+                if let Err(error) = ended {
+                    // Clients come and go as they like; this is for somebody who is looking for it.
+                    tracing::debug!(%error, "connection ended early");
+                }
+                return;
+            }
+        }
+    }
+    cut.hold_if_silent(config.silence).await;
+}
+
+/// Sets on a socket what small, prompt writes and dead peers ask for.
+fn prepare(tcp: &TcpStream, config: &Config) -> io::Result<()> {
+    // Without it a small write can wait for the acknowledgement of the one before, up to 40 ms.
+    tcp.set_nodelay(true)?;
+    let socket = SockRef::from(tcp);
+    // A peer that vanished in silence is noticed by probes while there is nothing to send, and by the
+    // user time-out while there is. The latter exists on Linux only; elsewhere the retransmission limit
+    // of the system applies, which is some minutes.
+    // The probes' times are in whole seconds, and none is an error.
+    let (first, next) = (config.dead_after().max(SECOND), config.heartbeat.max(SECOND));
+    let probes = TcpKeepalive::new().with_time(first).with_interval(next);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(config.dead_after()))?;
+    Ok(())
+}
+
+/// Tells a connection over the limit so. It is not served by hyper: whatever it asks, this is the answer.
+async fn refuse(mut tcp: TcpStream, place: OwnedSemaphorePermit, limit: usize, abort: CancellationToken) {
+    let body = Refusal::busy(format!(
+        "all {limit} connections are in use: try again later, or start the server with a larger --max-connections"
+    ))
+    .json();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: 5\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let exchange = async {
+        tcp.write_all(answer.as_bytes()).await?;
+        tcp.shutdown().await?;
+        // A socket that is closed with unread data is reset, and a reset may overtake the answer.
+        let mut discarded = [0_u8; 1024];
+        while tcp.read(&mut discarded).await? > 0 {}
+        io::Result::Ok(())
+    };
+    tokio::select! {
+        () = abort.cancelled() => {}
+        _ = tokio::time::timeout(REFUSAL, exchange) => tracing::debug!("connection over the limit refused"),
+    }
+    drop(place);
+}
+
+/// Errors of `accept` that say something about the connection that was to be accepted, not about us.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

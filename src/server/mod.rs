@@ -1,0 +1,150 @@
+//! The server: every way to read a channel over HTTP, and what surrounds it.
+//!
+//! A guided tour, in the order in which a request meets the files:
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `config` | limits and times, all in one value |
+//! | `listen` | accepts connections, serves them, ends them: [`run`] |
+//! | `connection` | one TCP connection, and the switch that cuts it below HTTP |
+//! | `envelope` | what is the same for every answer: errors are JSON |
+//! | `hosts` | whose requests are served: `Host` and `Origin` |
+//! | `request`, `refusal` | what handlers take from a request; errors as clients get them |
+//! | **`short_poll`, `long_poll`** | two of the four transports, over `polling` |
+//! | **`sse`, `websocket`** | the other two; `upgrade` gets from HTTP to a WebSocket |
+//! | `publish`, `source` | how events come in: by request, and by the built-in publisher |
+//! | `readers`, `describe`, `disconnect` | who reads: counted, shown, cut |
+//! | `pages`, `tutorial`, `echo` | the front page, the streams of the tutorials, a WebSocket that echoes |
+//! | `floor` | the bare TCP stream that all transports are measured against |
+//! | `descriptors` | how many connections the process may have |
+//!
+//! Read the four transports side by side: each is a loop around one call of the
+//! [feed](crate::feed), `since`, `wait_after` or `follow`, and the rest of its file is what its protocol
+//! asks for. None holds a queue: a reader that does not read is not read for, so what it costs is its
+//! cursor and the one batch that waits for its socket.
+//!
+//! Nothing here knows TOML, experiments or our own clients.
+
+mod config;
+mod connection;
+mod describe;
+mod descriptors;
+mod disconnect;
+mod echo;
+mod envelope;
+pub mod floor;
+mod hosts;
+mod listen;
+mod long_poll;
+mod pages;
+mod polling;
+mod publish;
+mod readers;
+mod refusal;
+mod request;
+mod short_poll;
+pub mod source;
+mod sse;
+mod tutorial;
+mod upgrade;
+mod websocket;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post, put},
+};
+
+pub use config::Config;
+pub use descriptors::max_connections;
+pub use listen::run;
+
+use self::{hosts::Hosts, readers::Readers, source::Sources};
+use crate::{clock::Clock, feed::Feed};
+
+/// All that the server knows; clones are the same server.
+#[derive(Debug, Clone)]
+pub struct State(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    clock: Clock,
+    feed: Arc<Feed>,
+    hosts: Hosts,
+    readers: Arc<Readers>,
+    sources: Sources,
+}
+
+impl State {
+    /// A server without channels.
+    pub fn new(mut config: Config, clock: Clock) -> State {
+        // A timer without a period would ring without end.
+        config.heartbeat = config.heartbeat.max(Duration::from_millis(1));
+        State(Arc::new(Inner {
+            feed: Arc::new(Feed::new(config.feed)),
+            hosts: Hosts::new(&config.hosts),
+            readers: Arc::new(Readers::new(config.readers_per_channel)),
+            sources: Sources::new(config.max_sources),
+            config,
+            clock,
+        }))
+    }
+
+    /// The channels.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.0.feed
+    }
+
+    fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.0.hosts
+    }
+
+    fn readers(&self) -> &Arc<Readers> {
+        &self.0.readers
+    }
+
+    fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    /// Takes note of an address that the server listens on, and so answers to.
+    fn answers_to(&self, address: SocketAddr) {
+        self.0.hosts.add_bound(address);
+    }
+}
+
+/// Every endpoint, without the listener. [`run`] serves it; without `run`, as in a unit test, connections
+/// are neither counted nor cut.
+pub fn app(state: State) -> Router {
+    let channel = Router::new()
+        .route("/", get(describe::get))
+        .route("/events", post(publish::post))
+        .route("/short-poll", get(short_poll::get))
+        .route("/long-poll", get(long_poll::get))
+        .route("/sse", get(sse::get))
+        .route("/websocket", get(websocket::get))
+        .route("/source", put(source::put).delete(source::delete))
+        .route("/disconnect", post(disconnect::post));
+    Router::new()
+        .nest("/channels/{channel}", channel)
+        .route("/", get(pages::index))
+        .route("/healthz", get(pages::healthz))
+        .route("/dates", get(tutorial::dates))
+        .route("/sendMessage", get(tutorial::send_message))
+        .route("/echo", get(echo::get))
+        .fallback(pages::not_found)
+        .layer(from_fn_with_state(state.clone(), hosts::check))
+        .layer(from_fn(envelope::wrap))
+        .with_state(state)
+}

@@ -1,0 +1,205 @@
+//! `GET /channels/{channel}/websocket`: JSON messages, in both directions.
+//!
+//! The first message tells the reader's cursor, then each event is one message; the client may publish on
+//! the same connection. A WebSocket has no reconnect and no `Last-Event-ID` of its own, so what a browser
+//! does by itself for SSE is the page's task here: open again with `?after=` the last id.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State as FromState},
+    response::Response,
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tungstenite::{Error, Message, Utf8Bytes, protocol::frame::coding::CloseCode};
+
+use super::{
+    State,
+    connection::{Cut, OnConnection},
+    publish::{Publication, Published, publish},
+    readers::Reader,
+    refusal::Refusal,
+    request::{Query, Used},
+    upgrade::{self, Socket, farewell, frame, verdict},
+};
+use crate::{
+    encoding,
+    event::{Cursor, Gap},
+    feed::{Batch, Channel, Follower},
+    transport::Transport,
+};
+
+/// Upgrades and streams the events after the reader's cursor.
+pub(crate) async fn get(
+    FromState(state): FromState<State>,
+    connection: OnConnection,
+    used: Used,
+    query: Query,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let follower = used.channel.follow(query.after, state.config().write_batch)?;
+    let cut = Arc::clone(&connection.0.cut);
+    let reader = state
+        .readers()
+        .join(&used.name, Transport::WebSocket, Arc::clone(&cut))
+        .map_err(|full| Refusal::busy(full.to_string()))?;
+    let session = Session {
+        channel: used.channel,
+        follower,
+        cut,
+        heartbeat: state.config().heartbeat,
+        dead_after: state.config().dead_after(),
+        _reader: reader,
+    };
+    upgrade::accept(&state, connection, request, |socket| session.run(socket))
+}
+
+/// What a client may send.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Command {
+    publish: Publication,
+}
+
+/// What it is sent besides events.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Notice<'a> {
+    Cursor(Cursor),
+    Gap(Gap),
+    Published(Published),
+    Error(&'a str),
+}
+
+struct Session {
+    channel: Arc<Channel>,
+    follower: Follower,
+    cut: Arc<Cut>,
+    heartbeat: Duration,
+    dead_after: Duration,
+    _reader: Reader,
+}
+
+/// How a session came to its end.
+enum End {
+    /// The server ends it.
+    Ours(CloseCode, &'static str),
+    /// The client said goodbye, or broke the rules.
+    Theirs(Option<tungstenite::protocol::CloseFrame>),
+    /// Nobody is there.
+    Dead,
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        verdict(&error).map_or(End::Dead, |frame| End::Theirs(Some(frame)))
+    }
+}
+
+impl Session {
+    async fn run(mut self, mut socket: Socket) {
+        let frame = match self.converse(&mut socket).await {
+            Ok(never) => match never {},
+            Err(End::Ours(code, reason)) => Some(frame(code, reason)),
+            Err(End::Theirs(frame)) => frame,
+            Err(End::Dead) => return,
+        };
+        farewell(socket, frame).await;
+    }
+
+    async fn converse(&mut self, socket: &mut Socket) -> Result<std::convert::Infallible, End> {
+        // The reader's own position, as in SSE's opening block.
+        self.write(socket, [notice(&Notice::Cursor(self.follower.cursor()))]).await?;
+        let mut ticks = interval_at(Instant::now() + self.heartbeat, self.heartbeat);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard_at = Instant::now();
+        loop {
+            tokio::select! {
+                () = self.cut.closed() => return Err(End::Ours(CloseCode::Away, "the server ends the stream")),
+                message = socket.next() => {
+                    heard_at = Instant::now();
+                    if let Some(answer) = self.hear(message)? {
+                        self.write(socket, [answer]).await?;
+                    }
+                }
+                batch = self.follower.next() => self.write(socket, messages(&batch)).await?,
+                _ = ticks.tick() => {
+                    // Anything heard is a sign of life; a peer that only listens answers our pings.
+                    if heard_at.elapsed() > self.dead_after {
+                        return Err(End::Dead);
+                    }
+                    self.write(socket, [Message::Ping(bytes::Bytes::new())]).await?;
+                }
+            }
+        }
+    }
+
+    /// Takes a message from the client; what is returned is the answer.
+    fn hear(&self, message: Option<Result<Message, Error>>) -> Result<Option<Message>, End> {
+        match message {
+            None => Err(End::Dead),
+            Some(Err(error)) => Err(error.into()),
+            // tungstenite has queued the answering close frame; the farewell flushes it.
+            Some(Ok(Message::Close(_))) => Err(End::Theirs(None)),
+            Some(Ok(Message::Text(text))) => Ok(Some(self.obey(&text))),
+            Some(Ok(Message::Binary(_))) => {
+                Err(End::Ours(CloseCode::Unsupported, "send JSON as a text message"))
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        }
+    }
+
+    fn obey(&self, text: &str) -> Message {
+        let published = serde_json::from_str::<Command>(text)
+            .map_err(|error| {
+                format!("bad message: {error}: send {{\"publish\": {{\"data\": \"text\"}}}}, with \"type\" if it has one")
+            })
+            .and_then(|command| {
+                publish(&self.channel, command.publish).map_err(|refusal| refusal.message().to_owned())
+            });
+        match published {
+            Ok(published) => notice(&Notice::Published(published)),
+            Err(error) => notice(&Notice::Error(&error)),
+        }
+    }
+
+    /// Writes messages with one flush, so that a wake-up is one write to the socket. A peer that takes
+    /// nothing for as long as one may be silent is given up; one that is slow but reads is not.
+    async fn write(
+        &self,
+        socket: &mut Socket,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Result<(), End> {
+        let write = async {
+            for message in messages {
+                socket.feed(message).await?;
+            }
+            socket.flush().await
+        };
+        tokio::select! {
+            biased;
+            written = tokio::time::timeout(self.dead_after, write) => match written {
+                Ok(written) => written.map_err(End::from),
+                Err(_) => Err(End::Dead),
+            },
+            // The socket is full, so there is no room for a close frame either.
+            () = self.cut.closed() => Err(End::Dead),
+        }
+    }
+}
+
+fn notice(notice: &Notice<'_>) -> Message {
+    Message::text(encoding::json(notice))
+}
+
+fn messages(batch: &Batch) -> impl Iterator<Item = Message> {
+    let gap = batch.gap.map(|gap| notice(&Notice::Gap(gap)));
+    gap.into_iter().chain(batch.entries.iter().map(|entry| {
+        // The bytes are shared with all other readers; looking whether they are UTF-8, which they are, is
+        // what it costs to say so without unsafe code.
+        Utf8Bytes::try_from(entry.json().clone())
+            .map_or_else(|_| Message::text(encoding::event_json(entry)), Message::Text)
+    }))
+}
