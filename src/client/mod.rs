@@ -5,16 +5,42 @@
 //! a value. What its connections cost is counted by the [`Meter`] it is given.
 //!
 //! Nothing here knows our server: `experiment watch` points the same clients at anybody's URL.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `short_poll`, `long_poll`, `sse`, `websocket`, `floor` | one way of reading each |
+//! | `lifecycle` | what they do alike: connect, live, lose the connection, wait, connect again |
+//! | `backoff` | how long to wait; pure |
+//! | `poll`, `answer` | what both polls share: one request, and what its answer says |
+//! | `message` | what a WebSocket message says |
+//! | `http`, `endpoint` | from a URL to an HTTP connection over the counting stream |
+//! | `limits` | what a server can make a client hold |
+
+mod answer;
+pub mod backoff;
+mod endpoint;
+pub mod floor;
+mod http;
+mod lifecycle;
+mod limits;
+mod long_poll;
+mod message;
+mod poll;
+mod short_poll;
+mod sse;
+mod websocket;
 
 use std::{future::Future, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::lifecycle::{Session, live};
 use crate::{
     clock::{Clock, Timestamp},
     event::Gap,
     link::Meter,
+    transport::Transport,
 };
 
 /// Something that a client sees happen.
@@ -116,6 +142,39 @@ pub trait Subscriber: Send {
         context: Context,
         observer: &'a mut dyn Observer,
     ) -> Pin<Box<dyn Future<Output = End> + Send + 'a>>;
+}
+
+/// A client of this transport.
+pub fn subscriber(transport: Transport, subscription: Subscription) -> Box<dyn Subscriber> {
+    let reconnect = subscription.policy.reconnect;
+    match transport {
+        Transport::ShortPoll => Client::boxed(short_poll::ShortPoll::new(subscription), reconnect),
+        Transport::LongPoll => Client::boxed(long_poll::LongPoll::new(subscription), reconnect),
+        Transport::Sse => Client::boxed(sse::Sse::new(subscription), reconnect),
+        Transport::WebSocket => Client::boxed(websocket::WebSocket::new(subscription), reconnect),
+    }
+}
+
+/// A session and what it does when it is lost.
+struct Client<S> {
+    session: S,
+    reconnect: Reconnect,
+}
+
+impl<S: Session + 'static> Client<S> {
+    fn boxed(session: S, reconnect: Reconnect) -> Box<dyn Subscriber> {
+        Box::new(Client { session, reconnect })
+    }
+}
+
+impl<S: Session + 'static> Subscriber for Client<S> {
+    fn run<'a>(
+        self: Box<Self>,
+        context: Context,
+        observer: &'a mut dyn Observer,
+    ) -> Pin<Box<dyn Future<Output = End> + Send + 'a>> {
+        Box::pin(async move { live(self.session, self.reconnect, &context, observer).await })
+    }
 }
 
 /// What to read, and how.

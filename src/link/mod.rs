@@ -1,3 +1,28 @@
-//! draft
+//! What stands between a client and a server: the counting stream, the kernel's own figures about a
+//! connection, and a relay that makes faults.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `counted` | a TCP stream that counts every byte that passes |
+//! | `tally` | one connection's counters, shared with whoever sends its requests |
+//! | `head` | where an HTTP head ends, whatever the chunks it arrives in |
+//! | `tcp_info` | what the kernel knows about a connection |
+//! | `wire` | from the kernel's figures to bytes on the wire |
+//! | `meter` | all connections of a subscription, added up |
+//! | `relay` | delay, cut, reset, silence, refusal |
+//!
+//! Nothing here knows what the bytes mean, but for the end of an HTTP head.
+
+mod counted;
+mod head;
 mod meter;
+
+pub mod relay;
+mod tally;
+mod tcp_info;
+mod wire;
+
+pub use counted::Counted;
 pub use meter::{Meter, Totals};
+pub use relay::Relay;
+pub use tally::Tally;

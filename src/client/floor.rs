@@ -1,0 +1,93 @@
+//! The floor under all transports: the same payload over a bare TCP stream.
+//!
+//! The client sends one line, `<channel>` or `<channel> <after>`. The server answers four bytes of ones
+//! once the subscription stands, and then frames: the length of the data as four bytes, the highest
+//! first, and the data. Nothing else is on the stream, so this is what TCP itself costs.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{
+    Cause, Client, Observation, Reconnect, Subscriber,
+    lifecycle::{FAREWELL, Over, Session, Teller, until_stopped},
+    limits,
+};
+use crate::{event::DEFAULT_TYPE, link::Counted};
+
+/// A reader of the floor. It never connects again.
+pub fn subscriber(addr: SocketAddr, channel: &str, after: Option<String>) -> Box<dyn Subscriber> {
+    let after = after.map(|after| format!(" {after}")).unwrap_or_default();
+    Client::boxed(Floor { addr, greeting: format!("{channel}{after}\n") }, Reconnect::Never)
+}
+
+/// What stands in the place of a length once the subscription stands.
+const SUBSCRIBED: u32 = u32::MAX;
+
+struct Floor {
+    addr: SocketAddr,
+    greeting: String,
+}
+
+impl Session for Floor {
+    fn standard_wait(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn run(&mut self, teller: &mut Teller<'_>) -> Over {
+        let context = teller.context;
+        let connecting = Counted::connect(self.addr, context.clock, &context.meter);
+        let mut stream = tokio::select! {
+            connected = connecting => match connected {
+                Ok(stream) => stream,
+                Err(error) => return Over::Lost(Cause::Connect(format!("{}: {error}", self.addr))),
+            },
+            () = context.stop.cancelled() => return Over::Stopped,
+        };
+        let over = until_stopped(&context.stop, read(&mut stream, &self.greeting, teller)).await;
+        if matches!(over, Over::Stopped) {
+            stream.close(FAREWELL).await;
+        }
+        over
+    }
+}
+
+async fn read(stream: &mut Counted, greeting: &str, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
+    let broken = |error: std::io::Error| Over::Lost(Cause::Broken(error.to_string()));
+    stream.write_all(greeting.as_bytes()).await.map_err(broken)?;
+    let tally = stream.tally();
+    let mut buffer = BytesMut::with_capacity(8 << 10);
+    loop {
+        if stream.read_buf(&mut buffer).await.map_err(broken)? == 0 {
+            let cause = if buffer.is_empty() {
+                Cause::Closed(None)
+            } else {
+                Cause::Broken("the stream ended in the middle of a frame".to_owned())
+            };
+            return Err(Over::Lost(cause));
+        }
+        let at = tally.read_at();
+        while let Some((head, rest)) = buffer.split_first_chunk::<4>() {
+            let length = u32::from_be_bytes(*head);
+            if length == SUBSCRIBED {
+                buffer.advance(4);
+                teller.open(at)?;
+                continue;
+            }
+            let length = length as usize;
+            if length > limits::EVENT_BYTES {
+                return Err(Over::Fatal(limits::too_large("a frame", limits::EVENT_BYTES)));
+            }
+            let Some(data) = rest.get(..length) else {
+                buffer.reserve(4 + length - buffer.len());
+                break;
+            };
+            let data = String::from_utf8_lossy(data);
+            teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })?;
+            buffer.advance(4 + length);
+        }
+        // Room is made by moving what is left to the front, and not by growing.
+        buffer.reserve(1);
+    }
+}

@@ -1,0 +1,228 @@
+//! An HTTP/1.1 connection that its own task drives.
+//!
+//! hyper splits a connection into a handle and a driver that is usually spawned. Here both are polled by
+//! the reader's one task: no second task per connection, and when the reader is done the stream is still
+//! in its hands, so that it can be closed in an orderly way.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use http::{HeaderName, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, Connection, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use url::Url;
+
+use super::{
+    Cause, Context,
+    endpoint::{Endpoint, request_target},
+    lifecycle::{FAREWELL, Over},
+    limits,
+};
+use crate::link::{Counted, Tally};
+
+/// An open connection.
+pub(super) struct Http {
+    endpoint: Endpoint,
+    pub(super) tally: Arc<Tally>,
+    sender: SendRequest<Empty<Bytes>>,
+    connection: Connection<TokioIo<Counted>, Empty<Bytes>>,
+    /// The driver has come to its end and must not be polled again.
+    ended: bool,
+}
+
+/// What to ask for.
+pub(super) struct Get<'a> {
+    pub(super) url: &'a Url,
+    /// Query parameters to add.
+    pub(super) parameters: &'a [(&'a str, &'a str)],
+    pub(super) headers: &'a [(HeaderName, &'a [u8])],
+}
+
+/// What came of a request.
+pub(super) enum Answer {
+    Response(Response<Incoming>),
+    /// The connection, which had served before, turned out to be gone before anything was answered.
+    FoundGone(Cause),
+}
+
+impl Http {
+    /// Sends a GET over the connection in `slot`, or over a new one put there, and follows redirects as
+    /// browsers do.
+    pub(super) async fn get(
+        slot: &mut Option<Http>,
+        get: &Get<'_>,
+        context: &Context,
+    ) -> Result<Answer, Cause> {
+        let mut url = get.url.clone();
+        let mut parameters = get.parameters;
+        for _ in 0..=limits::REDIRECTS {
+            let endpoint = Endpoint::of(&url)?;
+            let usable = slot.as_ref().is_some_and(|http| http.endpoint == endpoint);
+            if !usable {
+                *slot = None;
+            }
+            let http = match slot {
+                Some(http) => http,
+                None => slot.insert(Http::connect(endpoint, context).await?),
+            };
+            let served_before = http.tally.has_read();
+            let mut request = Request::get(request_target(&url, parameters))
+                .header(header::HOST, http.endpoint.host_header())
+                .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")));
+            for (name, value) in get.headers {
+                request = request.header(name, *value);
+            }
+            let request = request
+                .body(Empty::new())
+                .map_err(|error| Cause::Connect(format!("{url} makes no request: {error}")))?;
+            let read_before = http.tally.read_at();
+            let response = match http.send(request).await {
+                Ok(response) => response,
+                Err(cause) if served_before && http.tally.read_at() == read_before => {
+                    return Ok(Answer::FoundGone(cause));
+                }
+                Err(cause) => return Err(cause),
+            };
+            let Some(location) = redirect(&response) else { return Ok(Answer::Response(response)) };
+            url = url
+                .join(&location)
+                .map_err(|error| Cause::Refused(format!("redirect to {location:?}: {error}")))?;
+            // Where it leads is the server's to say, parameters included; what a redirect keeps is left.
+            parameters = &[];
+            // Its body, which nobody wants, may be of any length.
+            *slot = None;
+        }
+        Err(Cause::Refused(format!("more than {} redirects", limits::REDIRECTS)))
+    }
+
+    async fn connect(endpoint: Endpoint, context: &Context) -> Result<Http, Cause> {
+        let stream = endpoint.connect(context).await?;
+        let tally = stream.tally();
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(64 << 10)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| cause_of(&error))?;
+        Ok(Http { endpoint, tally, sender, connection, ended: false })
+    }
+
+    async fn send(&mut self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Cause> {
+        let Http { tally, sender, connection, ended, .. } = self;
+        drive(connection, ended, async {
+            sender.ready().await?;
+            tally.begin_request();
+            sender.send_request(request).await
+        })
+        .await
+        .map_err(|error| cause_of(&error))
+    }
+
+    /// The next piece of a response's body; `None` at its end.
+    pub(super) async fn chunk(&mut self, body: &mut Incoming) -> Option<Result<Bytes, Cause>> {
+        loop {
+            let frame = drive(&mut self.connection, &mut self.ended, body.frame()).await?;
+            match frame.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(data)),
+                // Trailers say nothing here.
+                Ok(Err(_)) => {}
+                Err(error) => return Some(Err(cause_of(&error))),
+            }
+        }
+    }
+
+    /// Reads a whole body into `buffer`, if it is not longer than `limit` bytes.
+    pub(super) async fn read_body(
+        &mut self,
+        body: &mut Incoming,
+        limit: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        buffer.clear();
+        while let Some(chunk) = self.chunk(body).await {
+            let chunk = chunk?;
+            if buffer.len() + chunk.len() > limit {
+                return Err(limits::too_large("the answer", limit));
+            }
+            buffer.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    /// What a response other than the hoped-for one says.
+    pub(super) async fn refusal(&mut self, response: Response<Incoming>) -> Cause {
+        #[derive(serde::Deserialize)]
+        struct Refusal {
+            error: String,
+        }
+        let status = response.status();
+        let mut text = Vec::new();
+        let mut body = response.into_body();
+        // A body that is too long, or breaks off, has given what it has.
+        let _ = self.read_body(&mut body, limits::ERROR_BYTES, &mut text).await;
+        let text = match serde_json::from_slice::<Refusal>(&text) {
+            Ok(refusal) => refusal.error,
+            Err(_) => String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned(),
+        };
+        let text: String = text.chars().take(200).collect();
+        Cause::Refused(if text.is_empty() { status.to_string() } else { format!("{status}: {text}") })
+    }
+
+    /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and
+    /// without waiting for a server that has shown that it is gone.
+    pub(super) async fn leave(slot: Option<Http>, over: &Over) {
+        let (Some(http), Over::Stopped | Over::Finished(_) | Over::Fatal(_)) = (slot, over) else { return };
+        http.connection.into_parts().io.into_inner().close(FAREWELL).await;
+    }
+}
+
+/// Polls a connection beside a future that waits for something that it does.
+async fn drive<F: Future>(
+    connection: &mut Connection<TokioIo<Counted>, Empty<Bytes>>,
+    ended: &mut bool,
+    future: F,
+) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        // Its error, if there is one, is told to the future as well.
+        *ended = *ended || connection.poll_without_shutdown(cx).is_ready();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Where a response redirects to, if it does.
+fn redirect(response: &Response<Incoming>) -> Option<String> {
+    use StatusCode as S;
+    match response.status() {
+        S::MOVED_PERMANENTLY | S::FOUND | S::SEE_OTHER | S::TEMPORARY_REDIRECT | S::PERMANENT_REDIRECT => {
+            Some(String::from_utf8_lossy(response.headers().get(header::LOCATION)?.as_bytes()).into_owned())
+        }
+        _ => None,
+    }
+}
+
+fn cause_of(error: &hyper::Error) -> Cause {
+    if error.is_parse() || error.is_parse_too_large() {
+        return Cause::Refused(format!("not an HTTP answer: {error}"));
+    }
+    if error.is_incomplete_message() {
+        return Cause::Broken("the connection ended before the answer was complete".to_owned());
+    }
+    if error.is_canceled() || error.is_closed() {
+        return Cause::Closed(None);
+    }
+    // hyper's own words say where it happened, those of its source what.
+    let mut source: &dyn std::error::Error = error;
+    while let Some(deeper) = source.source() {
+        source = deeper;
+    }
+    Cause::Broken(source.to_string())
+}

@@ -1,0 +1,189 @@
+//! What all clients do alike: connect, live, lose the connection, wait, and connect again.
+
+use std::{convert::Infallible, future::Future, ops::ControlFlow, time::Duration};
+
+use rand::{SeedableRng as _, rngs::SmallRng};
+use tokio_util::sync::CancellationToken;
+
+use super::{Cause, Context, End, Observation, Observer, Reconnect, backoff};
+use crate::{clock::Timestamp, link::Tally};
+
+/// How long an orderly stop waits for the other side's last bytes.
+pub(super) const FAREWELL: Duration = Duration::from_millis(200);
+
+/// One client's way of connecting and reading.
+pub(super) trait Session: Send {
+    /// How long the transport by itself waits before it connects again; `None` where it does not.
+    fn standard_wait(&self) -> Option<Duration>;
+
+    /// Connects once and reads until that connection is over, for whatever reason.
+    fn run(&mut self, teller: &mut Teller<'_>) -> impl Future<Output = Over> + Send;
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// The context or the observer said stop.
+    Stopped,
+    /// The server said that there is nothing more.
+    Finished(Cause),
+    /// There is no point in trying again.
+    Fatal(Cause),
+    /// It may be tried again, as the policy says.
+    Lost(Cause),
+    /// It was found gone when nothing was under way: a new one is made at once, as browsers do.
+    FoundGone(Cause),
+}
+
+/// Tells the observer, and keeps count of attempts.
+pub(super) struct Teller<'a> {
+    pub(super) context: &'a Context,
+    observer: &'a mut dyn Observer,
+    /// Attempts since it was last open.
+    attempts: u32,
+    /// Waits since it was last open.
+    waits: u32,
+    /// Whether the subscription stands.
+    is_open: bool,
+}
+
+/// Runs sessions until one ends for good or the policy gives up.
+pub(super) async fn live(
+    mut session: impl Session,
+    reconnect: Reconnect,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> End {
+    let mut random = SmallRng::seed_from_u64(context.seed);
+    let mut teller = Teller { context, observer, attempts: 0, waits: 0, is_open: false };
+    loop {
+        if context.stop.is_cancelled() {
+            return End::Stopped;
+        }
+        teller.attempts = teller.attempts.saturating_add(1);
+        let attempt = teller.attempts;
+        let over = match teller.tell_now(&Observation::Connecting { attempt }) {
+            Ok(()) => session.run(&mut teller).await,
+            Err(over) => over,
+        };
+        teller.is_open = false;
+        let (cause, end) = match over {
+            Over::Stopped => return End::Stopped,
+            Over::Finished(cause) => (cause, Some(End::Finished)),
+            Over::Fatal(cause) => (cause.clone(), Some(End::Failed(cause))),
+            Over::Lost(cause) | Over::FoundGone(cause)
+                if reconnect == Reconnect::Never
+                    || (reconnect == Reconnect::Standard && session.standard_wait().is_none()) =>
+            {
+                // An orderly end is all that a client that does not return can wish for.
+                let orderly = matches!(cause, Cause::Closed(_));
+                (cause.clone(), Some(if orderly { End::Finished } else { End::Failed(cause) }))
+            }
+            Over::FoundGone(cause) => {
+                if teller.tell_now(&Observation::Closed { cause }).is_err() {
+                    return End::Stopped;
+                }
+                continue;
+            }
+            Over::Lost(cause) => (cause, None),
+        };
+        if teller.tell_now(&Observation::Closed { cause: cause.clone() }).is_err() {
+            return End::Stopped;
+        }
+        if let Some(end) = end {
+            return end;
+        }
+        let Some(after) = backoff::wait(reconnect, session.standard_wait(), teller.waits, &mut random) else {
+            return End::Failed(cause);
+        };
+        teller.waits = teller.waits.saturating_add(1);
+        if teller.tell_now(&Observation::Retrying { after }).is_err() {
+            return End::Stopped;
+        }
+        tokio::select! {
+            () = context.stop.cancelled() => return End::Stopped,
+            () = tokio::time::sleep(after) => {}
+        }
+    }
+}
+
+impl Teller<'_> {
+    /// Tells an observation; an error ends the session.
+    pub(super) fn tell(&mut self, at: Timestamp, observation: &Observation<'_>) -> Result<(), Over> {
+        match self.observer.observe(at, observation) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Over::Stopped),
+        }
+    }
+
+    fn tell_now(&mut self, observation: &Observation<'_>) -> Result<(), Over> {
+        self.tell(self.context.clock.now(), observation)
+    }
+
+    /// Tells that the subscription stands, once per connection.
+    pub(super) fn open(&mut self, at: Timestamp) -> Result<(), Over> {
+        if self.is_open {
+            return Ok(());
+        }
+        self.is_open = true;
+        self.attempts = 0;
+        self.waits = 0;
+        self.tell(at, &Observation::Open)
+    }
+}
+
+/// Drives a session's reading until it is over or told to stop.
+///
+/// The reading is dropped where it stands, but not what it borrows: the caller still has the connection,
+/// to close it as it deserves.
+pub(super) async fn until_stopped(
+    stop: &CancellationToken,
+    reading: impl Future<Output = Result<Infallible, Over>>,
+) -> Over {
+    tokio::select! {
+        biased;
+        Err(over) = reading => over,
+        () = stop.cancelled() => Over::Stopped,
+    }
+}
+
+/// Gives a step of connecting no longer than the limit, if there is one.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    step: impl Future<Output = Result<T, Over>>,
+) -> Result<T, Over> {
+    match limit {
+        None => step.await,
+        Some(limit) => {
+            tokio::time::timeout(limit, step).await.unwrap_or(Err(Over::Lost(Cause::Silent(limit))))
+        }
+    }
+}
+
+/// Drives reading on a connection until it is over or quiet for longer than the limit, if there is one.
+pub(super) async fn unless_quiet(
+    limit: Option<Duration>,
+    context: &Context,
+    tally: &Tally,
+    reading: impl Future<Output = Result<Infallible, Over>>,
+) -> Result<Infallible, Over> {
+    tokio::select! {
+        biased;
+        over = reading => over,
+        cause = quiet(limit, context, tally) => Err(Over::Lost(cause)),
+    }
+}
+
+/// Resolves when nothing was read on a connection for as long as the limit says.
+///
+/// It looks at the connection's own record of when it last read, so that an event costs no timer.
+async fn quiet(limit: Option<Duration>, context: &Context, tally: &Tally) -> Cause {
+    let Some(limit) = limit else { return std::future::pending().await };
+    loop {
+        let due = tally.read_at() + limit;
+        if due <= context.clock.now() {
+            return Cause::Silent(limit);
+        }
+        context.clock.sleep_until(due).await;
+    }
+}

@@ -1,0 +1,146 @@
+//! Server-Sent Events: an EventSource by the standard.
+//!
+//! [HTML, 9.2](https://html.spec.whatwg.org/multipage/server-sent-events.html): a lost or ended stream is
+//! asked for again after the reconnection time, with the last event id that was seen; an answer that is
+//! not 200 or not `text/event-stream` fails the connection for good; 204 is how a server says that there
+//! is nothing more. What a page may add around it is the policy: another wait, a limit to silence, or not
+//! to resume.
+
+use std::{convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use http::{Response, StatusCode, header};
+use hyper::body::Incoming;
+use sse_core::{MessageEvent, SseDecoder, SseEvent};
+
+use super::{
+    Cause, Context, Observation, Subscription,
+    http::{Answer, Get, Http},
+    lifecycle::{Over, Session, Teller, unless_quiet, until_stopped, within},
+    limits,
+};
+use crate::{clock::Timestamp, event::GAP_TYPE};
+
+/// The reconnection time before a server says otherwise. The standard leaves it to the browser, "probably
+/// in the region of a few seconds"; Chromium takes three.
+const RECONNECTION_TIME: Duration = Duration::from_secs(3);
+
+pub(super) struct Sse {
+    subscription: Subscription,
+    decoder: SseDecoder,
+    reconnection_time: Duration,
+    connected_before: bool,
+}
+
+impl Sse {
+    pub(super) fn new(subscription: Subscription) -> Self {
+        let limit = NonZeroUsize::new(limits::EVENT_BYTES).unwrap_or(NonZeroUsize::MIN);
+        Sse {
+            subscription,
+            decoder: SseDecoder::with_limit(limit),
+            reconnection_time: RECONNECTION_TIME,
+            connected_before: false,
+        }
+    }
+
+    async fn read(&mut self, slot: &mut Option<Http>, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
+        let limit = self.subscription.policy.quiet_limit;
+        let response = within(limit, self.ask(slot, teller.context)).await?;
+        // A connection that has answered is in its slot.
+        let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
+        if response.status() == StatusCode::NO_CONTENT {
+            return Err(Over::Finished(Cause::NoContent));
+        }
+        if response.status() != StatusCode::OK {
+            return Err(Over::Fatal(http.refusal(response).await));
+        }
+        require_event_stream(&response).map_err(Over::Fatal)?;
+        teller.open(http.tally.read_at())?;
+        let (context, tally) = (teller.context, Arc::clone(&http.tally));
+        unless_quiet(limit, context, &tally, self.follow(http, response.into_body(), teller)).await
+    }
+
+    /// Reads the stream to its end.
+    async fn follow(
+        &mut self,
+        http: &mut Http,
+        mut body: Incoming,
+        teller: &mut Teller<'_>,
+    ) -> Result<Infallible, Over> {
+        while let Some(chunk) = http.chunk(&mut body).await {
+            let mut chunk = chunk.map_err(Over::Lost)?;
+            let at = http.tally.read_at();
+            while let Some(event) = self.decoder.next(&mut chunk) {
+                // To skip an event that is too large would be to lose it without a word, and to ask
+                // again would bring it again.
+                match event.map_err(|_| Over::Fatal(limits::too_large("an event", limits::EVENT_BYTES)))? {
+                    SseEvent::Retry(millis) => {
+                        self.reconnection_time = Duration::from_millis(millis.into());
+                    }
+                    SseEvent::Message(message) => tell(at, &message, teller)?,
+                }
+            }
+        }
+        Err(Over::Lost(Cause::Closed(None)))
+    }
+
+    async fn ask(&mut self, slot: &mut Option<Http>, context: &Context) -> Result<Response<Incoming>, Over> {
+        let resume = self.subscription.policy.resume;
+        if self.connected_before && !resume {
+            self.decoder.clear();
+        }
+        // An event that was cut in its middle is not dispatched, and its id does not count.
+        self.decoder.reconnect();
+        // The URL stays what it was; where both are there, Last-Event-ID is to win.
+        let after = self.subscription.after.as_deref().filter(|_| !self.connected_before || resume);
+        let after = after.map(|after| ("after", after));
+        let last: Option<Arc<str>> = self.decoder.last_event_id().cloned();
+        let mut headers =
+            vec![(header::ACCEPT, &b"text/event-stream"[..]), (header::CACHE_CONTROL, &b"no-store"[..])];
+        if let Some(last) = &last {
+            headers.push((header::HeaderName::from_static("last-event-id"), last.as_bytes()));
+        }
+        self.connected_before = true;
+        let get = Get { url: &self.subscription.url, parameters: after.as_slice(), headers: &headers };
+        match Http::get(slot, &get, context).await {
+            Ok(Answer::Response(response)) => Ok(response),
+            Ok(Answer::FoundGone(cause)) => Err(Over::FoundGone(cause)),
+            Err(cause @ Cause::Refused(_)) => Err(Over::Fatal(cause)),
+            Err(cause) => Err(Over::Lost(cause)),
+        }
+    }
+}
+
+impl Session for Sse {
+    fn standard_wait(&self) -> Option<Duration> {
+        Some(self.reconnection_time)
+    }
+
+    async fn run(&mut self, teller: &mut Teller<'_>) -> Over {
+        let mut slot = None;
+        let over = until_stopped(&teller.context.stop.clone(), self.read(&mut slot, teller)).await;
+        Http::leave(slot, &over).await;
+        over
+    }
+}
+
+fn tell(at: Timestamp, message: &MessageEvent, teller: &mut Teller<'_>) -> Result<(), Over> {
+    if message.event == GAP_TYPE
+        && let Ok(gap) = serde_json::from_str(&message.data)
+    {
+        return teller.tell(at, &Observation::Gap(gap));
+    }
+    let id = message.last_event_id.as_deref();
+    teller.tell(at, &Observation::Event { id, kind: &message.event, data: &message.data })
+}
+
+/// Parameters such as `charset` make no difference: the stream is UTF-8 whatever they say.
+fn require_event_stream(response: &Response<Incoming>) -> Result<(), Cause> {
+    let value = response.headers().get(header::CONTENT_TYPE);
+    let text = value.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("text/event-stream") {
+        return Ok(());
+    }
+    let said = if text.is_empty() { "none".to_owned() } else { format!("{text:?}") };
+    Err(Cause::Refused(format!("the content type is {said} and not text/event-stream")))
+}

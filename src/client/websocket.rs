@@ -1,0 +1,232 @@
+//! WebSocket (RFC 6455).
+//!
+//! Bare, as the browser gives it, it ends when its connection does. The extra code that every application
+//! then writes, to come back after a while and to say where it stood, is the policy.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{Request, StatusCode, header};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tungstenite::{
+    Error,
+    error::ProtocolError,
+    handshake::client::generate_key,
+    protocol::{CloseFrame, Message as Frame, WebSocketConfig},
+};
+
+use super::{
+    Cause, Observation, Policy, Subscription,
+    endpoint::{Endpoint, request_target},
+    lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
+    limits,
+    message::{self, Message},
+    poll::may_pass,
+};
+use crate::{clock::Timestamp, event::DEFAULT_TYPE, link::Counted};
+
+pub(super) struct WebSocket {
+    url: url::Url,
+    policy: Policy,
+    /// Where it stands; `None` until the server has said, and always with servers that never do.
+    cursor: Option<String>,
+}
+
+impl WebSocket {
+    pub(super) fn new(subscription: Subscription) -> Self {
+        WebSocket { url: subscription.url, policy: subscription.policy, cursor: subscription.after }
+    }
+
+    async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
+        let (context, tally) = (teller.context, stream.tally());
+        let request = self.request().map_err(Over::Fatal)?;
+        tally.begin_request();
+        let handshake = client_async_with_config(request, stream, Some(config()));
+        let handshake = async { handshake.await.map_err(|error| refused(&error)) };
+        let (mut socket, _) = within(self.policy.quiet_limit, handshake).await?;
+        // Our server fixes the place where reading starts before it answers the handshake.
+        teller.open(tally.read_at())?;
+        let stop = context.stop.clone();
+        let following = unless_quiet(self.policy.quiet_limit, context, &tally, async {
+            self.follow(&mut socket, || tally.read_at(), teller).await
+        });
+        let over = until_stopped(&stop, following).await;
+        if matches!(over, Over::Stopped) {
+            farewell(&mut socket).await;
+        }
+        Err(over)
+    }
+
+    /// Reads messages until the connection is over.
+    async fn follow(
+        &mut self,
+        socket: &mut WebSocketStream<&mut Counted>,
+        read_at: impl Fn() -> Timestamp,
+        teller: &mut Teller<'_>,
+    ) -> Result<Infallible, Over> {
+        let mut is_first = true;
+        let mut closing = None;
+        while let Some(frame) = socket.next().await {
+            let at = read_at();
+            match frame {
+                Ok(Frame::Text(text)) => self.tell_text(at, &text, is_first, teller)?,
+                Ok(Frame::Binary(bytes)) => {
+                    let data = String::from_utf8_lossy(&bytes);
+                    teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })?;
+                }
+                // Pings are answered by tungstenite, at the next call to read at the latest.
+                Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => continue,
+                Ok(Frame::Close(frame)) => {
+                    // What follows is the server's end of the TCP connection; its coming is no news, and
+                    // its not coming neither.
+                    closing = Some(Cause::Closed(frame.as_ref().map(describe)));
+                    break;
+                }
+                Err(error) => return Err(lost(&error)),
+            }
+            is_first = false;
+        }
+        if closing.is_some() {
+            // The answer to the close frame has still to go out.
+            let _ = socket.flush().await;
+        }
+        Err(Over::Lost(closing.unwrap_or(Cause::Closed(None))))
+    }
+
+    fn tell_text(
+        &mut self,
+        at: Timestamp,
+        text: &str,
+        is_first: bool,
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Over> {
+        let other = |kind, data| Observation::Event { id: None, kind, data };
+        match message::parse(text) {
+            Message::Event { id, kind, data } => {
+                // One buffer for the whole connection.
+                let cursor = self.cursor.get_or_insert_default();
+                cursor.clear();
+                cursor.push_str(&id);
+                teller.tell(at, &Observation::Event { id: Some(&id), kind: &kind, data: &data })
+            }
+            Message::Gap(gap) => teller.tell(at, &Observation::Gap(gap)),
+            Message::Cursor(cursor) if is_first => {
+                self.cursor = Some(cursor.into_owned());
+                Ok(())
+            }
+            Message::Published => Ok(()),
+            Message::Error(error) => teller.tell(at, &other("error", &error)),
+            // A later `{"cursor"}` is none of our server's.
+            Message::Cursor(_) | Message::Other => teller.tell(at, &other(DEFAULT_TYPE, text)),
+        }
+    }
+
+    fn request(&self) -> Result<Request<()>, Cause> {
+        let endpoint = Endpoint::of(&self.url)?;
+        let host = endpoint.host_header();
+        let after = self.cursor.as_deref().map(|cursor| ("after", cursor));
+        // tungstenite wants an absolute URI, of which it sends the path and query.
+        Request::get(format!("ws://{host}{}", request_target(&self.url, after.as_slice())))
+            .header(header::HOST, host)
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, generate_key())
+            .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")))
+            .body(())
+            .map_err(|error| Cause::Connect(format!("{} makes no request: {error}", self.url)))
+    }
+}
+
+impl Session for WebSocket {
+    fn standard_wait(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn run(&mut self, teller: &mut Teller<'_>) -> Over {
+        let context = teller.context;
+        let endpoint = match Endpoint::of(&self.url) {
+            Ok(endpoint) => endpoint,
+            Err(cause) => return Over::Fatal(cause),
+        };
+        let limit = self.policy.quiet_limit;
+        let connecting = within(limit, async { endpoint.connect(context).await.map_err(Over::Lost) });
+        let mut stream = tokio::select! {
+            connected = connecting => match connected {
+                Ok(stream) => stream,
+                Err(over) => return over,
+            },
+            () = context.stop.cancelled() => return Over::Stopped,
+        };
+        // The handshake can be stopped anywhere; what follows it stops itself, to say goodbye first.
+        let over = match self.read(&mut stream, teller).await {
+            Err(over) => over,
+        };
+        if matches!(over, Over::Stopped | Over::Fatal(_)) {
+            stream.close(FAREWELL).await;
+        }
+        if !self.policy.resume {
+            self.cursor = None;
+        }
+        over
+    }
+}
+
+fn config() -> WebSocketConfig {
+    // The default read buffer of 128 KiB is allocated at once, and zero-filled at each attempt to read.
+    WebSocketConfig::default()
+        .read_buffer_size(4 << 10)
+        .write_buffer_size(0)
+        .max_write_buffer_size(64 << 10)
+        .max_message_size(Some(limits::MESSAGE_BYTES))
+        .max_frame_size(Some(limits::MESSAGE_BYTES))
+}
+
+/// Sends a close frame and waits, within bounds, for the server's.
+async fn farewell(socket: &mut WebSocketStream<&mut Counted>) {
+    let exchange = async {
+        socket.close(None).await?;
+        while let Some(frame) = socket.next().await {
+            frame?;
+        }
+        Ok::<_, Error>(())
+    };
+    // Whether it worked makes no difference: the connection is over either way.
+    let _ = tokio::time::timeout(FAREWELL, exchange).await;
+}
+
+fn describe(frame: &CloseFrame) -> String {
+    let code = u16::from(frame.code);
+    if frame.reason.is_empty() { code.to_string() } else { format!("{code} {}", frame.reason) }
+}
+
+/// Why a handshake failed, and whether another attempt may go better.
+fn refused(error: &Error) -> Over {
+    match error {
+        Error::Http(response) => {
+            let status = response.status();
+            let said = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            let said: String = said.trim().chars().take(200).collect();
+            let refusal = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
+            let refusal = Cause::Refused(refusal);
+            if may_pass(status) { Over::Lost(refusal) } else { Over::Fatal(refusal) }
+        }
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            Over::Lost(Cause::Broken("the connection ended before the handshake was answered".to_owned()))
+        }
+        Error::Io(error) => Over::Lost(Cause::Broken(error.to_string())),
+        other => Over::Fatal(Cause::Refused(format!("the handshake's answer is not a WebSocket's: {other}"))),
+    }
+}
+
+/// Why reading failed.
+fn lost(error: &Error) -> Over {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            Over::Lost(Cause::Broken("the connection ended without a close frame".to_owned()))
+        }
+        Error::Capacity(_) => Over::Fatal(limits::too_large("a message", limits::MESSAGE_BYTES)),
+        Error::Io(error) => Over::Lost(Cause::Broken(error.to_string())),
+        other => Over::Lost(Cause::Broken(other.to_string())),
+    }
+}

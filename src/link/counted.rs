@@ -1,0 +1,154 @@
+//! A TCP stream that counts.
+
+use std::{
+    io,
+    net::{Shutdown, SocketAddr},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    net::TcpStream,
+};
+
+use super::{head::HeadScanner, meter::Meter, tally::Tally, tcp_info};
+use crate::clock::Clock;
+
+/// A client's TCP stream whose every byte is counted, and whose connection stays on the [`Meter`]'s
+/// account when it is gone.
+#[derive(Debug)]
+pub struct Counted {
+    stream: TcpStream,
+    meter: Arc<Meter>,
+    tally: Arc<Tally>,
+    clock: Clock,
+    heads_in: HeadScanner,
+    heads_out: HeadScanner,
+}
+
+impl Counted {
+    /// Connects, with Nagle's algorithm off. A failed attempt is counted too.
+    ///
+    /// # Errors
+    /// What the system says: refused, unreachable, timed out.
+    pub async fn connect(address: SocketAddr, clock: Clock, meter: &Arc<Meter>) -> io::Result<Counted> {
+        // Not `TcpStream::connect`, which drops the socket of a failed attempt before the kernel can be
+        // asked what its SYNs weighed.
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&address.into()) {
+            Err(error) if !is_in_progress(&error) => return Err(error),
+            _ => {}
+        }
+        let stream = TcpStream::from_std(socket.into())?;
+        let tally = Arc::new(Tally::new(address.ip().to_canonical().is_ipv6(), clock.now()));
+        meter.add(&tally, tcp_info::id_of(&stream));
+        let counted = Counted {
+            stream,
+            meter: Arc::clone(meter),
+            tally,
+            clock,
+            heads_in: HeadScanner::default(),
+            heads_out: HeadScanner::default(),
+        };
+        counted.stream.writable().await?;
+        if let Some(error) = counted.stream.take_error()? {
+            return Err(error);
+        }
+        counted.tally.established.store(true, Relaxed);
+        Ok(counted)
+    }
+
+    /// The counters of this connection.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Ends the connection in an orderly way: says that nothing more will come, and waits for at most
+    /// `patience` until the other side has said the same, so that its last bytes, both FINs and their
+    /// ACKs are counted.
+    pub async fn close(mut self, patience: Duration) {
+        let farewell = async {
+            self.shutdown().await?;
+            let mut rest = [0_u8; 4096];
+            while self.read(&mut rest).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        // Whether it worked makes no difference: the connection is over either way.
+        let _ = tokio::time::timeout(patience, farewell).await;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // The FIN goes out here and not with the socket's own end, so that it is counted. An error says
+        // that there is no connection any more.
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        // Fields are dropped after this, so the socket is still open.
+        self.meter.retire(&self.tally);
+    }
+}
+
+#[cfg(unix)]
+fn is_in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+#[cfg(not(unix))]
+fn is_in_progress(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        let read = &buffer.filled()[before..];
+        let tally = &this.tally;
+        if read.is_empty() {
+            tally.end_read.store(buffer.remaining() > 0, Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        tally.read_at_ns.store(this.clock.now().as_nanos(), Relaxed);
+        tally.application_in.fetch_add(read.len() as u64, Relaxed);
+        if tally.head_expected_in.load(Relaxed) {
+            tally.head_expected_in.store(false, Relaxed);
+            this.heads_in.expect();
+        }
+        tally.heads_in.fetch_add(this.heads_in.scan(read), Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
+        let tally = &this.tally;
+        tally.application_out.fetch_add(written as u64, Relaxed);
+        if tally.head_expected_out.load(Relaxed) {
+            tally.head_expected_out.store(false, Relaxed);
+            this.heads_out.expect();
+        }
+        tally.heads_out.fetch_add(this.heads_out.scan(&bytes[..written]), Relaxed);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

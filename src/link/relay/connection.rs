@@ -1,0 +1,83 @@
+//! One relayed connection.
+
+use std::{future::pending, sync::atomic::AtomicBool, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::watch,
+};
+
+use super::{
+    fault::{Cut, Orders},
+    pump::{Pump, Side},
+};
+
+/// How long a cut connection is drained before it is dropped: a socket that is closed with unread bytes
+/// in it sends a RST where a FIN was meant.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Passes bytes between a client and the server until both ends are through, the connection is cut, or
+/// the relay is gone.
+pub(super) async fn relay(mut client: TcpStream, mut orders: watch::Receiver<Orders>) {
+    let (born, target, silent) = {
+        let orders = orders.borrow();
+        (orders.now(), orders.target, orders.in_force().silent)
+    };
+    if silent {
+        swallow(&mut client).await;
+        return;
+    }
+    let mut server = match TcpStream::connect(target).await {
+        Ok(server) => server,
+        Err(_) => {
+            // The client sees what a broken path to the server looks like, and not an orderly end.
+            let _ = client.set_zero_linger();
+            return;
+        }
+    };
+    // The relay must not add what Nagle's algorithm would.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+
+    let (client_read, client_write) = client.split();
+    let (server_read, server_write) = server.split();
+    let deaf = AtomicBool::new(false);
+    let up = Pump::new(client_read, server_write, Side::ToServer, born, orders.clone(), &deaf);
+    let down = Pump::new(server_read, client_write, Side::ToClient, born, orders.clone(), &deaf);
+    let cut = tokio::select! {
+        cut = cut(&mut orders, born) => cut,
+        // An error of either direction ends both: the other side learns of it by a RST.
+        passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
+            Ok(_) => return,
+            Err(_) => Cut::Reset,
+        },
+    };
+    match cut {
+        Cut::Reset => {
+            let _ = (client.set_zero_linger(), server.set_zero_linger());
+        }
+        Cut::Close => {
+            let _ = tokio::join!(client.shutdown(), server.shutdown());
+            let drained = async { tokio::join!(swallow(&mut client), swallow(&mut server)) };
+            let _ = tokio::time::timeout(DRAIN, drained).await;
+        }
+    }
+}
+
+/// Waits until a cut is ordered that concerns this connection.
+async fn cut(orders: &mut watch::Receiver<Orders>, born: u64) -> Cut {
+    loop {
+        if let Some(cut) = orders.borrow_and_update().in_force_for(born).cut {
+            return cut;
+        }
+        if orders.changed().await.is_err() {
+            return pending().await;
+        }
+    }
+}
+
+/// Reads and forgets until the other side ends.
+async fn swallow(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut buffer = [0_u8; 4096];
+    while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
+}

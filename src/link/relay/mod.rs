@@ -1,0 +1,111 @@
+//! A TCP relay that makes faults.
+//!
+//! It stands on a port of its own in front of a server and passes bytes on, until it is told otherwise.
+//! A [`Fault`] is a value; [`Relay::apply`] puts it in force and returns a guard that ends it. Several
+//! may be in force at once.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `fault` | the faults, and what those in force together mean for a connection |
+//! | `door` | the listening port, which can be shut so that a connection is refused, and opened again |
+//! | `connection` | one relayed connection: its two directions, and how it is cut |
+//! | `pump` | one direction: delay and swallowing |
+
+mod connection;
+mod door;
+mod fault;
+mod pump;
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use self::{
+    door::Door,
+    fault::{InForce, Orders},
+};
+pub use fault::{Direction, Fault};
+
+/// A relay in front of a server. Dropping it ends all its connections.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    orders: Arc<watch::Sender<Orders>>,
+    task: JoinHandle<()>,
+}
+
+/// Keeps a fault in force; dropping it ends the fault. What was cut stays cut.
+#[must_use = "the fault ends when its guard is dropped"]
+#[derive(Debug)]
+pub struct Guard {
+    number: u64,
+    orders: Arc<watch::Sender<Orders>>,
+}
+
+impl Relay {
+    /// Starts a relay on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub async fn start(target: SocketAddr) -> io::Result<Relay> {
+        let door = Door::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?;
+        let address = door.address();
+        let (sender, receiver) = watch::channel(Orders::new(target));
+        let task = tokio::spawn(accept(door, receiver));
+        Ok(Relay { address, orders: Arc::new(sender), task })
+    }
+
+    /// Where clients connect to.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends later connections to another address; those that stand are left alone.
+    pub fn set_target(&self, target: SocketAddr) {
+        self.orders.send_modify(|orders| orders.target = target);
+    }
+
+    /// Puts a fault in force, at once and for every connection that it concerns.
+    pub fn apply(&self, fault: Fault) -> Guard {
+        let mut number = 0;
+        self.orders.send_modify(|orders| number = orders.begin(fault));
+        Guard { number, orders: Arc::clone(&self.orders) }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // The connections' tasks live in a set that this task owns.
+        self.task.abort();
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.orders.send_modify(|orders| orders.end(self.number));
+    }
+}
+
+/// Lets clients in while the door is to be open, and shuts it while connections are to be refused.
+async fn accept(mut door: Door, mut orders: watch::Receiver<Orders>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let InForce { refuse, .. } = orders.borrow_and_update().in_force();
+        door.set_open(!refuse).await;
+        tokio::select! {
+            changed = orders.changed() => if changed.is_err() { return },
+            accepted = door.accept() => if let Ok(client) = accepted {
+                connections.spawn(connection::relay(client, orders.clone()));
+            },
+            // Reaped as they end, so that a long run does not keep a record of each.
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}

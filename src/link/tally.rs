@@ -1,0 +1,86 @@
+//! One connection's counters.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use super::{
+    meter::Totals,
+    tcp_info::{self, SocketId},
+    wire::{Known, Wire},
+};
+use crate::clock::Timestamp;
+
+/// What one connection has carried so far, shared between the stream that counts and the client that
+/// knows where a request begins.
+///
+/// Every counter has one writer, and no two of them must agree to the byte at any moment, so relaxed
+/// atomics will do.
+#[derive(Debug)]
+pub struct Tally {
+    pub(super) application_in: AtomicU64,
+    pub(super) application_out: AtomicU64,
+    pub(super) heads_in: AtomicU64,
+    pub(super) heads_out: AtomicU64,
+    pub(super) head_expected_in: AtomicBool,
+    pub(super) head_expected_out: AtomicBool,
+    pub(super) established: AtomicBool,
+    pub(super) end_read: AtomicBool,
+    pub(super) read_at_ns: AtomicI64,
+    requests: AtomicU64,
+    ipv6: bool,
+}
+
+impl Tally {
+    /// Of a connection that begins now.
+    pub(super) fn new(ipv6: bool, now: Timestamp) -> Self {
+        Tally {
+            application_in: AtomicU64::new(0),
+            application_out: AtomicU64::new(0),
+            heads_in: AtomicU64::new(0),
+            heads_out: AtomicU64::new(0),
+            head_expected_in: AtomicBool::new(false),
+            head_expected_out: AtomicBool::new(false),
+            established: AtomicBool::new(false),
+            end_read: AtomicBool::new(false),
+            read_at_ns: AtomicI64::new(now.as_nanos()),
+            requests: AtomicU64::new(0),
+            ipv6,
+        }
+    }
+
+    /// Says that the next byte written is the first one of an HTTP request, and the next byte read the
+    /// first one of its answer. The answers to all earlier requests must have been read whole.
+    pub fn begin_request(&self) {
+        self.requests.fetch_add(1, Relaxed);
+        self.head_expected_in.store(true, Relaxed);
+        self.head_expected_out.store(true, Relaxed);
+    }
+
+    /// When bytes were last read; before the first ones, when the connection was begun.
+    pub fn read_at(&self) -> Timestamp {
+        Timestamp::from_nanos(self.read_at_ns.load(Relaxed))
+    }
+
+    /// Whether anything has been read since the connection was begun.
+    pub fn has_read(&self) -> bool {
+        self.application_in.load(Relaxed) > 0
+    }
+
+    /// The counters now, with the kernel's figures about `socket`, which the caller keeps open.
+    pub(super) fn totals(&self, socket: SocketId) -> Totals {
+        let established = self.established.load(Relaxed);
+        let known = Known { ipv6: self.ipv6, established, end_read: self.end_read.load(Relaxed) };
+        let wire = tcp_info::read(socket).map(|info| Wire::of(&info, known));
+        Totals {
+            application_in: self.application_in.load(Relaxed),
+            application_out: self.application_out.load(Relaxed),
+            heads_in: self.heads_in.load(Relaxed),
+            heads_out: self.heads_out.load(Relaxed),
+            wire_in: wire.map(|wire| wire.bytes_in),
+            wire_out: wire.map(|wire| wire.bytes_out),
+            segments_in: wire.map(|wire| wire.segments_in),
+            segments_out: wire.map(|wire| wire.segments_out),
+            connections: u64::from(established),
+            requests: self.requests.load(Relaxed),
+        }
+    }
+}
