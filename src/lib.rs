@@ -7,4 +7,5 @@ pub mod event;
 pub mod feed;
 pub mod harness;
 pub mod link;
+pub mod report;
 pub mod transport;
