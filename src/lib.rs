@@ -7,5 +7,6 @@ pub mod event;
 pub mod feed;
 pub mod harness;
 pub mod link;
+pub mod report;
 pub mod server;
 pub mod transport;

@@ -1,0 +1,75 @@
+//! A chart, drawn: what all of them have in common, and which file draws which.
+
+use crate::{
+    harness::definition::Chart,
+    report::{
+        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_opening::Opening,
+        chart_percentiles::Percentiles, chart_recovery::RecoveryTimes, chart_strip::Strip,
+        chart_timeline::Timeline, folder::ReportError, summary::Summary,
+    },
+};
+
+/// A chart as a picture with its words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Drawn {
+    /// Its file's name without `.svg`.
+    pub slug: &'static str,
+    /// The question that it answers.
+    pub title: &'static str,
+    /// What it shows, in one sentence made from its figures.
+    pub caption: String,
+    /// The picture.
+    pub svg: String,
+}
+
+/// Draws a chart of an experiment.
+///
+/// # Errors
+/// What the drawing library says.
+pub(super) fn draw(chart: Chart, experiment: &str, summary: &Summary<'_>) -> Result<Drawn, ReportError> {
+    let (title, caption, svg) = match chart {
+        Chart::Percentiles => {
+            let data = Percentiles::of(summary);
+            (Percentiles::TITLE, data.caption(), data.draw())
+        }
+        Chart::Strip => {
+            let data = Strip::of(summary);
+            (Strip::TITLE, data.caption(), data.draw())
+        }
+        Chart::BytesPerEvent => {
+            let data = BytesPerEvent::of(summary);
+            (BytesPerEvent::TITLE, data.caption(), data.draw())
+        }
+        Chart::OpeningAndIdle => {
+            let data = Opening::of(summary);
+            (Opening::TITLE, data.caption(), data.draw())
+        }
+        Chart::PollingFrontier => {
+            let data = Frontier::of(summary);
+            (Frontier::TITLE, data.caption(), data.draw())
+        }
+        Chart::Timeline => {
+            let data = Timeline::of(summary);
+            (Timeline::TITLE, data.caption(), data.draw())
+        }
+        Chart::RecoveryTimes => {
+            let data = RecoveryTimes::of(summary);
+            (RecoveryTimes::TITLE, data.caption(), data.draw())
+        }
+    };
+    let slug = slug(chart);
+    let svg = svg.map_err(|problem| ReportError::Draw { chart: format!("{experiment}/{slug}"), problem })?;
+    Ok(Drawn { slug, title, caption, svg })
+}
+
+const fn slug(chart: Chart) -> &'static str {
+    match chart {
+        Chart::Percentiles => "percentiles",
+        Chart::Strip => "strip",
+        Chart::BytesPerEvent => "bytes-per-event",
+        Chart::OpeningAndIdle => "opening-and-idle",
+        Chart::PollingFrontier => "polling-frontier",
+        Chart::Timeline => "timeline",
+        Chart::RecoveryTimes => "recovery-times",
+    }
+}

@@ -1,0 +1,141 @@
+//! One combination of conditions, as runs are grouped by and as headings name them.
+
+use std::cmp::Ordering;
+
+use serde::Serialize;
+
+use crate::{
+    harness::record::Parameters,
+    report::units::{Unit, grouped, plural},
+};
+
+/// What two runs must share to be repetitions of each other, besides their client.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Condition {
+    /// What was done to the connection; `None` for nothing.
+    pub fault: Option<String>,
+    /// Readers at the same time.
+    pub readers: u32,
+    /// Events per second.
+    pub rate: f64,
+    /// Bytes of an event's data.
+    pub payload_bytes: u32,
+    /// How publishes are spaced.
+    pub pattern: String,
+}
+
+impl Condition {
+    /// Of a run.
+    pub fn of(parameters: &Parameters) -> Self {
+        Condition {
+            fault: parameters.fault.clone(),
+            readers: parameters.readers,
+            rate: parameters.rate,
+            payload_bytes: parameters.payload_bytes,
+            pattern: parameters.pattern.clone(),
+        }
+    }
+
+    /// Whether nothing is published.
+    pub fn is_idle(&self) -> bool {
+        self.rate == 0.0
+    }
+
+    /// In words, whole: `100 readers, 20 events/s of 100 B`.
+    pub fn describe(&self) -> String {
+        self.words([true; 5])
+    }
+
+    /// In words, only by what distinguishes it from `others`; whole where nothing does.
+    pub fn describe_among(&self, others: &[Condition]) -> String {
+        let differs = |same: fn(&Condition, &Condition) -> bool| others.iter().any(|o| !same(self, o));
+        let shown = [
+            differs(|a, b| a.fault == b.fault),
+            differs(|a, b| a.readers == b.readers),
+            differs(|a, b| a.rate == b.rate),
+            differs(|a, b| a.payload_bytes == b.payload_bytes),
+            differs(|a, b| a.pattern == b.pattern),
+        ];
+        self.words(if shown.contains(&true) { shown } else { [true; 5] })
+    }
+
+    fn words(&self, [fault, readers, rate, payload, pattern]: [bool; 5]) -> String {
+        let mut words = Vec::new();
+        if fault {
+            words.extend(self.fault.as_deref().map(fault_in_words).map(str::to_owned));
+        }
+        if readers {
+            words.push(plural(self.readers.into(), "reader"));
+        }
+        let size = Unit::Bytes.format(self.payload_bytes.into());
+        match (rate, payload) {
+            (true, _) if self.is_idle() => words.push("nothing published".to_owned()),
+            (true, true) => words.push(format!("{} of {size}", per_second(self.rate))),
+            (true, false) => words.push(per_second(self.rate)),
+            (false, true) if !self.is_idle() => words.push(format!("events of {size}")),
+            (false, _) => {}
+        }
+        if pattern && (self.pattern != "steady" || words.is_empty()) {
+            words.push(self.pattern.clone());
+        }
+        words.join(", ")
+    }
+
+    /// By fault in the order in which definitions list them, then by size.
+    pub fn order(&self, other: &Self) -> Ordering {
+        fault_rank(self)
+            .cmp(&fault_rank(other))
+            .then_with(|| self.fault.cmp(&other.fault))
+            .then_with(|| self.readers.cmp(&other.readers))
+            .then_with(|| self.rate.total_cmp(&other.rate))
+            .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
+            .then_with(|| self.pattern.cmp(&other.pattern))
+    }
+}
+
+/// What a fault's slug stands for, to somebody who has not read the definition.
+pub fn fault_in_words(fault: &str) -> &str {
+    match fault {
+        "close" => "Connection closed (FIN)",
+        "reset" => "Connection reset (RST)",
+        "silence" => "Connection gone silent",
+        "restart" => "Server killed and restarted",
+        other => other,
+    }
+}
+
+fn fault_rank(condition: &Condition) -> usize {
+    let order = ["close", "reset", "silence", "restart"];
+    condition.fault.as_deref().map_or(0, |fault| 1 + order.iter().position(|f| *f == fault).unwrap_or(order.len()))
+}
+
+fn per_second(rate: f64) -> String {
+    match rate {
+        1.0 => "1 event/s".to_owned(),
+        rate if rate < 1.0 && (1.0 / rate).round() * rate > 0.999 && (1.0 / rate).round() * rate < 1.001 => {
+            format!("1 event every {} s", (1.0 / rate).round())
+        }
+        rate => format!("{} events/s", grouped(rate)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(readers: u32, rate: f64) -> Condition {
+        Condition { fault: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
+    }
+
+    #[test]
+    fn a_condition_is_named_by_what_sets_it_apart() {
+        let (one, hundred) = (condition(1, 20.0), condition(100, 20.0));
+        let both = [one.clone(), hundred.clone()];
+        assert_eq!(one.describe(), "1 reader, 20 events/s of 100 B");
+        assert_eq!(one.describe_among(&both), "1 reader");
+        assert_eq!(hundred.describe_among(&both), "100 readers");
+        assert_eq!(one.describe_among(&both[..1]), "1 reader, 20 events/s of 100 B");
+        assert_eq!(condition(1, 0.0).describe(), "1 reader, nothing published");
+        assert_eq!(condition(1, 0.1).describe(), "1 reader, 1 event every 10 s of 100 B");
+    }
+}

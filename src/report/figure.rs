@@ -1,0 +1,262 @@
+//! What one run measured, as one number: a [`Figure`] of a [`Record`].
+
+use crate::{
+    harness::{
+        definition::Figure,
+        record::{Bytes, Record, Recovery},
+    },
+    report::units::Unit,
+};
+
+impl Figure {
+    /// Every figure, in the order in which tables and files show them.
+    pub const ALL: [Figure; 16] = [
+        Figure::LatencyMean,
+        Figure::LatencyP50,
+        Figure::LatencyP99,
+        Figure::LatencyMax,
+        Figure::WireBytesPerEvent,
+        Figure::ApplicationBytesPerEvent,
+        Figure::WireBytesToOpen,
+        Figure::WireBytesPerMinute,
+        Figure::RequestsPerEvent,
+        Figure::Lost,
+        Figure::LostSilently,
+        Figure::Duplicated,
+        Figure::NoticedMs,
+        Figure::BackMs,
+        Figure::CaughtUpMs,
+        Figure::ServerCpuPerThousand,
+    ];
+
+    /// What it is called in sentences and in headings.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Figure::LatencyMean => "mean latency",
+            Figure::LatencyP50 => "median latency",
+            Figure::LatencyP99 => "99th percentile of latency",
+            Figure::LatencyMax => "longest latency",
+            Figure::WireBytesPerEvent => "wire bytes per event",
+            Figure::ApplicationBytesPerEvent => "application bytes per event",
+            Figure::WireBytesToOpen => "wire bytes to open",
+            Figure::WireBytesPerMinute => "wire bytes per minute",
+            Figure::RequestsPerEvent => "requests per event",
+            Figure::Lost => "events lost",
+            Figure::LostSilently => "events lost silently",
+            Figure::Duplicated => "events duplicated",
+            Figure::NoticedMs => "time to notice the cut",
+            Figure::BackMs => "time to be back",
+            Figure::CaughtUpMs => "time to have caught up",
+            Figure::ServerCpuPerThousand => "server CPU per thousand events",
+        }
+    }
+
+    /// The name of its column in `summary.csv`, without the unit.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Figure::LatencyMean => "latency_mean",
+            Figure::LatencyP50 => "latency_p50",
+            Figure::LatencyP99 => "latency_p99",
+            Figure::LatencyMax => "latency_max",
+            Figure::WireBytesPerEvent => "wire_per_event",
+            Figure::ApplicationBytesPerEvent => "application_per_event",
+            Figure::WireBytesToOpen => "wire_to_open",
+            Figure::WireBytesPerMinute => "wire_per_minute",
+            Figure::RequestsPerEvent => "requests_per_event",
+            Figure::Lost => "lost",
+            Figure::LostSilently => "lost_silently",
+            Figure::Duplicated => "duplicated",
+            Figure::NoticedMs => "noticed_after",
+            Figure::BackMs => "back_after",
+            Figure::CaughtUpMs => "caught_up_after",
+            Figure::ServerCpuPerThousand => "server_cpu_per_thousand",
+        }
+    }
+
+    /// What it is measured in.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Figure::LatencyMean | Figure::LatencyP50 | Figure::LatencyP99 | Figure::LatencyMax => {
+                Unit::Micros
+            }
+            Figure::WireBytesPerEvent
+            | Figure::ApplicationBytesPerEvent
+            | Figure::WireBytesToOpen
+            | Figure::WireBytesPerMinute => Unit::Bytes,
+            Figure::RequestsPerEvent | Figure::Lost | Figure::LostSilently | Figure::Duplicated => {
+                Unit::Count
+            }
+            Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
+                Unit::Millis
+            }
+        }
+    }
+
+    /// The figure of one run, in [`Figure::unit`].
+    ///
+    /// `None` where the run failed, or did not measure it (nothing delivered, nothing cut, or a kernel
+    /// that does not count). A time to something that never came is infinite and not missing: it is
+    /// longer than every other.
+    pub fn of(self, record: &Record) -> Option<f64> {
+        if record.err.is_some() {
+            return None;
+        }
+        let latency = record.latency_us.as_ref();
+        match self {
+            Figure::LatencyMean => latency.map(|latency| latency.mean),
+            Figure::LatencyP50 => latency.map(|latency| latency.p50 as f64),
+            Figure::LatencyP99 => latency.map(|latency| latency.p99 as f64),
+            Figure::LatencyMax => latency.map(|latency| latency.max as f64),
+            Figure::WireBytesPerEvent => per_event(wire_after_opening(record)?, record),
+            Figure::ApplicationBytesPerEvent => per_event(
+                application(&record.bytes).saturating_sub(application(&record.opening)),
+                record,
+            ),
+            Figure::WireBytesToOpen => {
+                Some(wire(&record.opening)? as f64 / f64::from(record.parameters.readers.max(1)))
+            }
+            Figure::WireBytesPerMinute => {
+                Some(wire_after_opening(record)? as f64 * per_reader_second(record)? * 60.0)
+            }
+            Figure::RequestsPerEvent => {
+                per_event(record.bytes.requests.saturating_sub(record.opening.requests), record)
+            }
+            Figure::Lost => Some(record.lost as f64),
+            Figure::LostSilently => Some(record.lost.saturating_sub(record.lost_announced) as f64),
+            Figure::Duplicated => Some(record.duplicated as f64),
+            Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
+            Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),
+            Figure::CaughtUpMs => recovery_time(record, |recovery| recovery.caught_up_ms),
+            Figure::ServerCpuPerThousand => {
+                let seconds = record.cost.server_cpu_s?;
+                (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)
+            }
+        }
+    }
+}
+
+/// Wire bytes, both ways; `None` where the kernel does not tell.
+pub fn wire(bytes: &Bytes) -> Option<u64> {
+    Some(bytes.wire_in? + bytes.wire_out?)
+}
+
+/// Application bytes, both ways.
+pub fn application(bytes: &Bytes) -> u64 {
+    bytes.application_in + bytes.application_out
+}
+
+/// Wire bytes without what opening took.
+pub fn wire_after_opening(record: &Record) -> Option<u64> {
+    Some(wire(&record.bytes)?.saturating_sub(wire(&record.opening)?))
+}
+
+/// Wire bytes per second and reader, without what opening took.
+pub fn wire_per_second(record: &Record) -> Option<f64> {
+    if record.err.is_some() {
+        return None;
+    }
+    Some(wire_after_opening(record)? as f64 * per_reader_second(record)?)
+}
+
+fn per_reader_second(record: &Record) -> Option<f64> {
+    let reader_seconds = record.counted_s * f64::from(record.parameters.readers.max(1));
+    (reader_seconds > 0.0).then(|| 1.0 / reader_seconds)
+}
+
+fn per_event(total: u64, record: &Record) -> Option<f64> {
+    (record.delivered > 0).then(|| total as f64 / record.delivered as f64)
+}
+
+fn recovery_time(record: &Record, time: impl Fn(&Recovery) -> Option<f64>) -> Option<f64> {
+    record.recovery.as_ref().map(|recovery| time(recovery).unwrap_or(f64::INFINITY))
+}
+
+/// Where a connection's bytes went. The parts add up to the total they were made from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Parts {
+    /// The events' data.
+    pub payload: f64,
+    /// What the transport adds to it: chunk sizes, field names, JSON, frame headers and masks.
+    pub framing: f64,
+    /// HTTP request and response heads.
+    pub heads: f64,
+    /// TCP and IP headers and pure ACKs; `None` where the kernel does not tell.
+    pub tcp_ip: Option<f64>,
+}
+
+impl Parts {
+    /// Splits a total. A total whose heads and payload exceed its application bytes has no framing.
+    pub fn of(bytes: &Bytes) -> Self {
+        let application = application(bytes) as f64;
+        // What was counted last gives way, so that the parts still add up where a run was cut between two
+        // readings of the counters.
+        let heads = ((bytes.heads_in + bytes.heads_out) as f64).min(application);
+        let payload = (bytes.payload as f64).min(application - heads);
+        Parts {
+            payload,
+            heads,
+            framing: application - heads - payload,
+            tcp_ip: wire(bytes).map(|wire| (wire as f64 - application).max(0.0)),
+        }
+    }
+
+    /// What one run's delivered events cost each, without what opening took; `None` where none was.
+    pub fn per_event(record: &Record) -> Option<Self> {
+        if record.err.is_some() || record.delivered == 0 {
+            return None;
+        }
+        Some(Parts::of(&minus(&record.bytes, &record.opening)).scaled(1.0 / record.delivered as f64))
+    }
+
+    /// What one reader's opening took.
+    pub fn to_open(record: &Record) -> Option<Self> {
+        let readers = f64::from(record.parameters.readers.max(1));
+        record.err.is_none().then(|| Parts::of(&record.opening).scaled(1.0 / readers))
+    }
+
+    /// The sum.
+    pub fn total(&self) -> f64 {
+        self.payload + self.framing + self.heads + self.tcp_ip.unwrap_or(0.0)
+    }
+
+    /// The mean of each part over several runs; means add up where medians don't.
+    pub fn mean(runs: &[Parts]) -> Option<Self> {
+        if runs.is_empty() {
+            return None;
+        }
+        let mean = |part: fn(&Parts) -> f64| runs.iter().map(part).sum::<f64>() / runs.len() as f64;
+        let counted = runs.iter().all(|parts| parts.tcp_ip.is_some());
+        Some(Parts {
+            payload: mean(|parts| parts.payload),
+            framing: mean(|parts| parts.framing),
+            heads: mean(|parts| parts.heads),
+            tcp_ip: counted.then(|| mean(|parts| parts.tcp_ip.unwrap_or(0.0))),
+        })
+    }
+
+    fn scaled(self, by: f64) -> Self {
+        Parts {
+            payload: self.payload * by,
+            framing: self.framing * by,
+            heads: self.heads * by,
+            tcp_ip: self.tcp_ip.map(|bytes| bytes * by),
+        }
+    }
+}
+
+fn minus(all: &Bytes, opening: &Bytes) -> Bytes {
+    let known = |all: Option<u64>, opening: Option<u64>| Some(all?.saturating_sub(opening?));
+    Bytes {
+        payload: all.payload.saturating_sub(opening.payload),
+        application_in: all.application_in.saturating_sub(opening.application_in),
+        application_out: all.application_out.saturating_sub(opening.application_out),
+        heads_in: all.heads_in.saturating_sub(opening.heads_in),
+        heads_out: all.heads_out.saturating_sub(opening.heads_out),
+        wire_in: known(all.wire_in, opening.wire_in),
+        wire_out: known(all.wire_out, opening.wire_out),
+        segments_in: known(all.segments_in, opening.segments_in),
+        segments_out: known(all.segments_out, opening.segments_out),
+        connections: all.connections.saturating_sub(opening.connections),
+        requests: all.requests.saturating_sub(opening.requests),
+    }
+}

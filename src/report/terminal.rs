@@ -1,0 +1,115 @@
+//! The short form for the end of a run on a terminal: verdicts and the key figures, 80 columns wide.
+
+use std::fmt::Write as _;
+
+use crate::{
+    harness::definition::Figure,
+    report::{
+        document::Document,
+        folder::RunFolder,
+        summary::{Series, Summary},
+    },
+};
+
+const COLUMNS: usize = 80;
+const LABEL: usize = 26;
+const CELL: usize = 13;
+
+/// The text, with a line end after each line.
+pub(super) fn render(folder: &RunFolder, report: &Document) -> String {
+    let mut text = String::new();
+    for sentence in &report.incomplete {
+        push_wrapped(&mut text, "! ", "  ", sentence);
+    }
+    let mut known: Vec<Series> = Vec::new();
+    for experiment in &folder.experiments {
+        let summary = Summary::of(experiment, &mut known);
+        let _ = writeln!(text);
+        push_wrapped(&mut text, "", "", &format!("{}: {}", experiment.definition.name, experiment.definition.question));
+        push_tables(&mut text, &summary);
+    }
+    if report.verdicts().next().is_some() {
+        let _ = writeln!(text);
+    }
+    for (_, verdict) in report.verdicts() {
+        let word = verdict.outcome.word();
+        let first = format!("{} {word:<9} ", verdict.outcome.sign());
+        push_wrapped(&mut text, &first, "            ", &format!("{} {}", verdict.id, verdict.sentence));
+        for finding in &verdict.findings {
+            push_wrapped(&mut text, "            ", "            ", finding);
+        }
+    }
+    let doubtful: usize = report.sections.iter().map(|section| section.doubtful.len()).sum();
+    if doubtful > 0 {
+        push_wrapped(&mut text, "! ", "  ", "Some figures are doubtful; the report says which, why, and what to do.");
+    }
+    text
+}
+
+fn push_tables(text: &mut String, summary: &Summary<'_>) {
+    const LOADED: [(Figure, &str); 4] = [
+        (Figure::LatencyP50, "median"),
+        (Figure::LatencyP99, "99 %"),
+        (Figure::WireBytesPerEvent, "wire/event"),
+        (Figure::Lost, "lost"),
+    ];
+    const IDLE: [(Figure, &str); 2] =
+        [(Figure::WireBytesToOpen, "wire to open"), (Figure::WireBytesPerMinute, "wire/minute")];
+    const CUT: [(Figure, &str); 4] = [
+        (Figure::NoticedMs, "noticed"),
+        (Figure::BackMs, "back"),
+        (Figure::CaughtUpMs, "caught up"),
+        (Figure::Lost, "lost"),
+    ];
+    for condition in &summary.conditions {
+        let columns: &[(Figure, &str)] = match (&condition.fault, condition.is_idle()) {
+            (Some(_), _) => &CUT,
+            (None, true) => &IDLE,
+            (None, false) => &LOADED,
+        };
+        let _ = write!(text, "  {}", padded(&condition.describe(), LABEL + 2 + CELL * 4 - 4));
+        let trimmed = text.trim_end_matches(' ').len();
+        text.truncate(trimmed);
+        let _ = write!(text, "\n    {}", padded("", LABEL - 2));
+        for (_, heading) in columns {
+            let _ = write!(text, "{heading:>CELL$}");
+        }
+        let _ = writeln!(text);
+        for group in summary.under(condition) {
+            let _ = write!(text, "    {}", padded(&summary.series_of(group).label, LABEL - 2));
+            for (figure, _) in columns {
+                let cell = group.estimate(*figure).map(|e| figure.unit().format(e.median));
+                let _ = write!(text, "{:>CELL$}", cell.unwrap_or_else(|| "–".to_owned()));
+            }
+            let _ = writeln!(text);
+        }
+    }
+}
+
+/// The text in exactly so many columns. Control characters from a record must not reach a terminal.
+fn padded(text: &str, columns: usize) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if plain.chars().count() <= columns {
+        return format!("{plain:<columns$}");
+    }
+    plain.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn push_wrapped(text: &mut String, first: &str, indent: &str, sentence: &str) {
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in sentence.split_whitespace() {
+        let word: String = word.chars().filter(|c| !c.is_control()).collect();
+        if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            let _ = writeln!(text, "{line}");
+            indent.clone_into(&mut line);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(&word);
+        empty = false;
+    }
+    let _ = writeln!(text, "{line}");
+}
