@@ -25,6 +25,9 @@ pub struct Manifest {
     pub definitions: BTreeMap<String, String>,
     /// Runs planned, by experiment.
     pub planned: BTreeMap<String, u64>,
+    /// What could not be measured against this target, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The git revision of the working folder, with `-dirty` where files were changed; `None` outside git.
     pub git_revision: Option<String>,
     /// The machine.

@@ -1,4 +1,20 @@
 //! draft
+pub mod catalogue;
+pub mod check;
+pub mod control;
 pub mod definition;
+pub mod folder;
+pub mod jitter;
+pub mod machine;
 pub mod manifest;
+pub mod payload;
+pub mod plan;
+pub mod process;
+pub mod progress;
+pub mod publisher;
+pub mod reader;
 pub mod record;
+pub mod recovery;
+pub mod run;
+pub mod runner;
+pub mod server_process;

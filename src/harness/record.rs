@@ -42,8 +42,11 @@ pub struct Record {
     pub bytes: Bytes,
     /// What opening the subscriptions took: the part of `bytes` that had passed when each was open.
     pub opening: Bytes,
-    /// How long bytes were counted, in seconds, from the first connect to the last close.
-    pub counted_s: f64,
+    /// The part of `bytes` that passed from just before the first publish until everything published had
+    /// arrived: opening and closing are not in it.
+    pub steady: Bytes,
+    /// How long that took, in seconds.
+    pub steady_s: f64,
     /// What it cost the machine. `None` fields: not measurable here, or shared with other runs.
     pub cost: Cost,
     /// What a cut did; `None` where nothing was cut.
@@ -52,7 +55,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
     /// Why this run's figures should be doubted, each with what to do next.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub doubtful: Vec<String>,
     /// Why it failed; `None` where it ran.
     pub err: Option<String>,

@@ -70,7 +70,12 @@ impl Percentiles {
         let slowest = panel.curves.iter().max_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
         let words = |curve: &Curve| {
             let time = |share| Unit::Micros.format(at(curve, share));
-            format!("{} has half of the events there within {} and 99 % within {}", curve.look.label, time(0.5), time(0.99))
+            format!(
+                "{} has half of the events there within {} and 99 % within {}",
+                curve.look.label,
+                time(0.5),
+                time(0.99)
+            )
         };
         match (fastest, slowest) {
             (Some(fastest), Some(slowest)) if fastest != slowest => {
@@ -144,9 +149,12 @@ fn draw_row(canvas: &mut Canvas<'_>, top: f64, panels: &[Panel], axis: &Axis) {
         end = plot.right;
     }
     let (low, high) = (top + HEADING * 2.0 + 8.0, top + HEADING * 2.0 + PLOT_HEIGHT - 8.0);
-    let area = Area { left: 0.0, top: top + HEADING * 2.0, right: WIDTH, bottom: top + HEADING * 2.0 + PLOT_HEIGHT };
+    let area =
+        Area { left: 0.0, top: top + HEADING * 2.0, right: WIDTH, bottom: top + HEADING * 2.0 + PLOT_HEIGHT };
     let wished: Vec<f64> = looks.iter().map(|(_, latency)| area.y(axis.place(*latency))).collect();
-    for ((look, _), (y, from)) in looks.iter().zip(spread(&wished, NORMAL * 1.35, low, high).iter().zip(&wished)) {
+    for ((look, _), (y, from)) in
+        looks.iter().zip(spread(&wished, NORMAL * 1.35, low, high).iter().zip(&wished))
+    {
         canvas.path(&[(end + 3.0, *from), (end + 18.0, *y)], 1.5, look.colour, look.dash);
         canvas.marker(end + 27.0, *y, 5.5, look.marker, look.colour);
         let text = font.fit(&look.label, WIDTH - MARGIN * 0.5 - end - 38.0);

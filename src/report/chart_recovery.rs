@@ -90,7 +90,8 @@ impl RecoveryTimes {
             let mut rows: Vec<&Row> = panel.rows.iter().collect();
             rows.sort_by(|a, b| a.caught_up.median.total_cmp(&b.caught_up.median));
             let (first, last) = (rows.first()?, rows.last()?);
-            let words = |row: &Row| format!("{} {}", row.look.label, Unit::Millis.format(row.caught_up.median));
+            let words =
+                |row: &Row| format!("{} {}", row.look.label, Unit::Millis.format(row.caught_up.median));
             Some(if rows.len() == 1 {
                 format!("{}: caught up after {}", panel.heading, words(first))
             } else {
@@ -121,7 +122,8 @@ impl RecoveryTimes {
             }
             for panel in &self.panels {
                 let ends = (MARGIN + labels, y, WIDTH - MARGIN - NEVER - WORDS);
-                let rows = RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Time from the cut");
+                let rows =
+                    RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Time from the cut");
                 draw_rows(canvas, &rows, panel);
                 y += RowPanel::height(panel.rows.len());
             }
@@ -135,7 +137,13 @@ fn draw_rows(canvas: &mut Canvas<'_>, rows: &RowPanel, panel: &Panel) {
     let column = Area { left: rows.plot.right, right: rows.plot.right + NEVER, ..rows.plot };
     canvas.rectangle(Area { left: column.left + 1.0, ..column }, SHADE);
     let middle = (column.left + column.right) / 2.0;
-    canvas.text(middle, rows.plot.top - HEADING * 0.75, "never", Align::Centre, Font::normal().in_colour(QUIET));
+    canvas.text(
+        middle,
+        rows.plot.top - HEADING * 0.75,
+        "never",
+        Align::Centre,
+        Font::normal().in_colour(QUIET),
+    );
     for (index, row) in panel.rows.iter().enumerate() {
         let y = rows.y(index);
         let x = |estimate: &Estimate| {

@@ -117,7 +117,8 @@ impl Strip {
             for panel in &self.panels {
                 // Values stand in a column of their own, where no point can lie under them.
                 let ends = (MARGIN + labels, y, WIDTH - MARGIN - 190.0);
-                let rows = RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Median latency");
+                let rows =
+                    RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Median latency");
                 draw_rows(canvas, &rows, panel);
                 y += RowPanel::height(panel.rows.len());
             }

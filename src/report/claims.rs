@@ -102,7 +102,9 @@ fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>
     let mut pairs = Vec::new();
     for left in &lefts {
         let matching = rights.iter().filter(|right| comparable(&claim.left, selector, left, right));
-        pairs.extend(matching.map(|right| pair(left, Right::Repetitions(selector, right.values(selector.figure)))));
+        pairs.extend(
+            matching.map(|right| pair(left, Right::Repetitions(selector, right.values(selector.figure)))),
+        );
     }
     if pairs.is_empty() {
         let (left, right) = (&claim.left.client, &selector.client);
@@ -244,7 +246,10 @@ fn missing(selector: &Selector) -> String {
 }
 
 fn too_few(text: &str, n: usize) -> String {
-    format!("{text}; {n} repetition{} decide nothing, {ENOUGH} are needed (--repeat)", if n == 1 { "" } else { "s" })
+    format!(
+        "{text}; {n} repetition{} decide nothing, {ENOUGH} are needed (--repeat)",
+        if n == 1 { "" } else { "s" }
+    )
 }
 
 /// `412 µs [398 µs – 431 µs, n = 5]`.
@@ -263,12 +268,9 @@ pub fn in_words(estimate: Estimate, figure: Figure) -> String {
 
 fn ratio_in_words(ratio: Estimate) -> String {
     match ratio.interval {
-        Some(Interval { low, high }) if low != high => format!(
-            "× {} [{} – {}]",
-            significant(ratio.median),
-            significant(low),
-            significant(high)
-        ),
+        Some(Interval { low, high }) if low != high => {
+            format!("× {} [{} – {}]", significant(ratio.median), significant(low), significant(high))
+        }
         _ => format!("× {}", significant(ratio.median)),
     }
 }

@@ -107,20 +107,15 @@ impl Figure {
             Figure::LatencyP50 => latency.map(|latency| latency.p50 as f64),
             Figure::LatencyP99 => latency.map(|latency| latency.p99 as f64),
             Figure::LatencyMax => latency.map(|latency| latency.max as f64),
-            Figure::WireBytesPerEvent => per_event(wire_after_opening(record)?, record),
-            Figure::ApplicationBytesPerEvent => per_event(
-                application(&record.bytes).saturating_sub(application(&record.opening)),
-                record,
-            ),
+            Figure::WireBytesPerEvent => per_event(wire(&record.steady)?, record),
+            Figure::ApplicationBytesPerEvent => per_event(application(&record.steady), record),
             Figure::WireBytesToOpen => {
                 Some(wire(&record.opening)? as f64 / f64::from(record.parameters.readers.max(1)))
             }
             Figure::WireBytesPerMinute => {
-                Some(wire_after_opening(record)? as f64 * per_reader_second(record)? * 60.0)
+                Some(wire(&record.steady)? as f64 * per_reader_second(record)? * 60.0)
             }
-            Figure::RequestsPerEvent => {
-                per_event(record.bytes.requests.saturating_sub(record.opening.requests), record)
-            }
+            Figure::RequestsPerEvent => per_event(record.steady.requests, record),
             Figure::Lost => Some(record.lost as f64),
             Figure::LostSilently => Some(record.lost.saturating_sub(record.lost_announced) as f64),
             Figure::Duplicated => Some(record.duplicated as f64),
@@ -145,21 +140,16 @@ pub fn application(bytes: &Bytes) -> u64 {
     bytes.application_in + bytes.application_out
 }
 
-/// Wire bytes without what opening took.
-pub fn wire_after_opening(record: &Record) -> Option<u64> {
-    Some(wire(&record.bytes)?.saturating_sub(wire(&record.opening)?))
-}
-
-/// Wire bytes per second and reader, without what opening took.
+/// Wire bytes per second and reader, opening and closing left out.
 pub fn wire_per_second(record: &Record) -> Option<f64> {
     if record.err.is_some() {
         return None;
     }
-    Some(wire_after_opening(record)? as f64 * per_reader_second(record)?)
+    Some(wire(&record.steady)? as f64 * per_reader_second(record)?)
 }
 
 fn per_reader_second(record: &Record) -> Option<f64> {
-    let reader_seconds = record.counted_s * f64::from(record.parameters.readers.max(1));
+    let reader_seconds = record.steady_s * f64::from(record.parameters.readers.max(1));
     (reader_seconds > 0.0).then(|| 1.0 / reader_seconds)
 }
 
@@ -200,12 +190,12 @@ impl Parts {
         }
     }
 
-    /// What one run's delivered events cost each, without what opening took; `None` where none was.
+    /// What one run's delivered events cost each, opening and closing left out; `None` where none was.
     pub fn per_event(record: &Record) -> Option<Self> {
         if record.err.is_some() || record.delivered == 0 {
             return None;
         }
-        Some(Parts::of(&minus(&record.bytes, &record.opening)).scaled(1.0 / record.delivered as f64))
+        Some(Parts::of(&record.steady).scaled(1.0 / record.delivered as f64))
     }
 
     /// What one reader's opening took.
@@ -241,22 +231,5 @@ impl Parts {
             heads: self.heads * by,
             tcp_ip: self.tcp_ip.map(|bytes| bytes * by),
         }
-    }
-}
-
-fn minus(all: &Bytes, opening: &Bytes) -> Bytes {
-    let known = |all: Option<u64>, opening: Option<u64>| Some(all?.saturating_sub(opening?));
-    Bytes {
-        payload: all.payload.saturating_sub(opening.payload),
-        application_in: all.application_in.saturating_sub(opening.application_in),
-        application_out: all.application_out.saturating_sub(opening.application_out),
-        heads_in: all.heads_in.saturating_sub(opening.heads_in),
-        heads_out: all.heads_out.saturating_sub(opening.heads_out),
-        wire_in: known(all.wire_in, opening.wire_in),
-        wire_out: known(all.wire_out, opening.wire_out),
-        segments_in: known(all.segments_in, opening.segments_in),
-        segments_out: known(all.segments_out, opening.segments_out),
-        connections: all.connections.saturating_sub(opening.connections),
-        requests: all.requests.saturating_sub(opening.requests),
     }
 }

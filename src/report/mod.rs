@@ -84,8 +84,7 @@ pub fn write(dir: &Path) -> Result<Written, ReportError> {
     };
     for section in &report.sections {
         let folder = dir.join(&section.name);
-        fs::create_dir_all(&folder)
-            .map_err(|source| ReportError::Write { path: folder.clone(), source })?;
+        fs::create_dir_all(&folder).map_err(|source| ReportError::Write { path: folder.clone(), source })?;
         put(folder.join("summary.csv"), section.csv.as_bytes())?;
         for chart in &section.charts {
             put(folder.join(format!("{}.svg", chart.slug)), chart.svg.as_bytes())?;

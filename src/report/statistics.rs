@@ -58,9 +58,7 @@ pub fn ratio(left: &[f64], right: &[f64]) -> Option<Estimate> {
     let n = left.len().min(right.len());
     let interval = (n >= ENOUGH).then(|| {
         let mut random = StdRng::seed_from_u64(SEED);
-        let draw = |_| {
-            quotient(resampled_median(left, &mut random), resampled_median(right, &mut random))
-        };
+        let draw = |_| quotient(resampled_median(left, &mut random), resampled_median(right, &mut random));
         percentile_interval((0..RESAMPLES).map(draw).collect())
     });
     Some(Estimate { median: quotient(median(left)?, median(right)?), interval, n })
@@ -99,7 +97,18 @@ pub fn mann_whitney(left: &[f64], right: &[f64]) -> Option<RankTest> {
     }
     let differences: Vec<f64> =
         left.iter().flat_map(|l| right.iter().map(move |r| if l == r { 0.0 } else { l - r })).collect();
-    let u: f64 = differences.iter().map(|d| if *d > 0.0 { 1.0 } else if *d == 0.0 { 0.5 } else { 0.0 }).sum();
+    let u: f64 = differences
+        .iter()
+        .map(|d| {
+            if *d > 0.0 {
+                1.0
+            } else if *d == 0.0 {
+                0.5
+            } else {
+                0.0
+            }
+        })
+        .sum();
     let pairs = differences.len() as f64;
     let ranks = doubled_midranks(left, right);
     let p = if ranks.len() <= 40 {
@@ -138,8 +147,12 @@ fn exact_p(ranks: &[usize], take: usize) -> f64 {
     let observed: usize = ranks[..take].iter().sum();
     let distance = (observed as f64 - middle).abs() - 1e-9;
     let all: f64 = ways[take].iter().sum();
-    let extreme: f64 =
-        ways[take].iter().enumerate().filter(|(sum, _)| (*sum as f64 - middle).abs() >= distance).map(|(_, n)| n).sum();
+    let extreme: f64 = ways[take]
+        .iter()
+        .enumerate()
+        .filter(|(sum, _)| (*sum as f64 - middle).abs() >= distance)
+        .map(|(_, n)| n)
+        .sum();
     extreme / all
 }
 

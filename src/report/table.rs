@@ -82,7 +82,8 @@ fn table(
     caption: String,
     columns: &[(&'static str, Cell)],
 ) -> Option<Table> {
-    let groups: Vec<&Group<'_>> = summary.under(condition).filter(|group| !group.records.is_empty()).collect();
+    let groups: Vec<&Group<'_>> =
+        summary.under(condition).filter(|group| !group.records.is_empty()).collect();
     let cells: Vec<Vec<Option<String>>> =
         columns.iter().map(|(_, cell)| groups.iter().map(|group| cell(summary, group)).collect()).collect();
     let used: Vec<usize> = (0..columns.len()).filter(|c| cells[*c].iter().any(Option::is_some)).collect();
@@ -171,7 +172,7 @@ fn lost(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
 }
 
 fn counted(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
-    let seconds: Vec<f64> = group.records.iter().map(|record| record.counted_s).collect();
+    let seconds: Vec<f64> = group.records.iter().map(|record| record.steady_s).collect();
     let median = statistics::median(&seconds)?;
     let note = if median < 60.0 { ", extrapolated to a minute" } else { "" };
     Some(format!("{} s{note}", significant(median)))

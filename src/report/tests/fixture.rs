@@ -213,6 +213,7 @@ right = { figure = "back-ms", client = "sse" }
 
 pub(super) fn manifest(definitions: &[(&str, &str)], planned: u64) -> Manifest {
     Manifest {
+        left_out: Vec::new(),
         pushlab: "0.1.0".to_owned(),
         command: ["experiment", "run", "latency", "--profile", "full"].map(str::to_owned).to_vec(),
         profile: "full".to_owned(),
@@ -220,7 +221,10 @@ pub(super) fn manifest(definitions: &[(&str, &str)], planned: u64) -> Manifest {
         started: "2026-01-02T03:04:05Z".to_owned(),
         finished: Some("2026-01-02T03:14:05Z".to_owned()),
         target: "built-in".to_owned(),
-        definitions: definitions.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        definitions: definitions
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect(),
         planned: definitions.iter().map(|(name, _)| ((*name).to_owned(), planned)).collect(),
         git_revision: Some("abc1234".to_owned()),
         machine: Machine {
@@ -279,7 +283,8 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         latency_us: None,
         bytes: Bytes::default(),
         opening: Bytes::default(),
-        counted_s: 10.0,
+        steady: Bytes::default(),
+        steady_s: 10.0,
         cost: Cost::default(),
         recovery: None,
         timeline: Vec::new(),
@@ -358,7 +363,8 @@ fn measured(experiment: &str, client: &str, repetition: u32, parameters: Paramet
         segments + 7 * readers,
     );
     record.bytes.requests = requests;
-    record.counted_s = parameters.measure_s;
+    record.steady = Bytes { requests, ..bytes(application, payload, requests * heads, segments) };
+    record.steady_s = parameters.measure_s;
     (record.expected, record.delivered) = (events, events);
     record.latency_us = (!samples.is_empty()).then(|| latency(samples));
     record.cost.server_cpu_s = Some(events as f64 * 2e-5);
@@ -389,14 +395,31 @@ pub(super) fn records() -> Vec<Record> {
     let base = blank("", "", "", 1).parameters;
     for repetition in 1..=5 {
         for readers in [1, 100] {
-            let clients = ["tcp-floor", "short-poll-100ms", "short-poll-1s", "long-poll", "sse", "websocket", "websocket-backoff"];
+            let clients = [
+                "tcp-floor",
+                "short-poll-100ms",
+                "short-poll-1s",
+                "long-poll",
+                "sse",
+                "websocket",
+                "websocket-backoff",
+            ];
             for client in clients {
                 records.push(measured("latency", client, repetition, Parameters { readers, ..base.clone() }));
             }
         }
     }
     for repetition in 1..=3 {
-        for client in ["tcp-floor", "short-poll-100ms", "short-poll-250ms", "short-poll-1s", "short-poll-4s", "long-poll", "sse", "websocket"] {
+        for client in [
+            "tcp-floor",
+            "short-poll-100ms",
+            "short-poll-250ms",
+            "short-poll-1s",
+            "short-poll-4s",
+            "long-poll",
+            "sse",
+            "websocket",
+        ] {
             for (rate, payload_bytes) in [(1.0, 16), (1.0, 100), (1.0, 1024), (1.0, 16_384), (0.0, 100)] {
                 let parameters = Parameters { rate, payload_bytes, measure_s: 20.0, ..base.clone() };
                 let mut record = measured("bandwidth", client, repetition, parameters);

@@ -6,12 +6,10 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `schedule` | the intended times |
-//! | `publisher` | the thread that keeps to them |
+//! | `publisher` | the thread that keeps to a [schedule](crate::schedule) |
 //! | here | what may run, and the endpoints |
 
 mod publisher;
-mod schedule;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,14 +20,13 @@ use serde::{Deserialize, Serialize};
 
 pub use publisher::MIN_PAYLOAD_BYTES;
 use publisher::Publisher;
-pub use schedule::{Pattern, Schedule};
 
 use super::{
     State,
     refusal::{Refusal, json_response},
     request::{self, Named, Used},
 };
-use crate::{encoding, feed::ChannelName};
+use crate::{encoding, feed::ChannelName, schedule::Pattern};
 
 /// Events per second at most.
 const MAX_RATE: f64 = 100_000.0;

@@ -15,13 +15,12 @@ use std::{
     time::Duration,
 };
 
-use rand::{SeedableRng as _, rngs::StdRng};
-
-use super::{Progress, Spec, schedule::Schedule};
+use super::{Progress, Spec};
 use crate::{
     clock::{Clock, Timestamp},
     event::Draft,
     feed::Channel,
+    schedule::Schedule,
 };
 
 /// The least that an event's data can have: `{"seq":…,"at":…,"pad":""}` with the longest numbers.
@@ -105,12 +104,12 @@ struct Run {
 
 impl Run {
     fn run(self) {
-        let rng = StdRng::seed_from_u64(self.spec.seed.unwrap_or_default());
         let start = self.clock.now() + LEAD;
-        let schedule = Schedule::new(start, self.spec.rate, self.spec.pattern, rng);
+        let schedule = Schedule::new(self.spec.rate, self.spec.pattern, self.spec.seed.unwrap_or_default());
         let mut read_at = self.clock.now();
         let mut looked_at = read_at;
-        for (seq, at) in (1..10_u64.pow(MAX_SEQ_DIGITS)).zip(schedule) {
+        for (seq, offset) in (1..10_u64.pow(MAX_SEQ_DIGITS)).zip(schedule) {
+            let at = start + offset;
             // Two events may lie hours apart, or the source be late for ever: it looks in both cases.
             loop {
                 let now = self.clock.now();

@@ -1,0 +1,63 @@
+//! `experiment`: measures how the transports deliver, and reports it.
+
+mod args;
+mod run;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use pushlab::{harness::catalogue, report};
+
+use args::{Args, Word};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let ended = match args.word.unwrap_or_default() {
+        Word::List => list(),
+        Word::Check { files } => check(files),
+        Word::Run(options) => run::run(options).await,
+        Word::Report { folder } => redraw(&folder),
+        Word::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "experiment", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Word::Serve(options) => serve::serve(options).await,
+    };
+    ended.unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn list() -> anyhow::Result<ExitCode> {
+    for name in catalogue::names() {
+        let question = catalogue::find(&name)?.definition.question;
+        let core = if catalogue::CORE.contains(&name.as_str()) { "*" } else { " " };
+        anstream::println!("{core} {name:<16} {question}");
+    }
+    anstream::println!("\n* runs where no experiment is named; `experiment run NAME…` runs others");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
+    let names = if files.is_empty() { catalogue::names() } else { files };
+    let mut bad = 0;
+    for name in names {
+        match catalogue::find(&name) {
+            Ok(sourced) => anstream::println!("{name}: good ({} claims)", sourced.definition.claims.len()),
+            Err(error) => {
+                bad += 1;
+                anstream::eprintln!("error: {error}");
+            }
+        }
+    }
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+fn redraw(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
+    report::write(folder)?;
+    anstream::print!("{}", report::terminal_summary(folder)?);
+    Ok(ExitCode::SUCCESS)
+}

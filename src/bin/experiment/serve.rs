@@ -1,0 +1,46 @@
+//! The server under test: the same server as `server`, with the bare TCP floor beside it.
+
+use std::{process::ExitCode, time::Duration};
+
+use pushlab::{
+    clock::Clock,
+    server::{self, Config, State},
+};
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::ServeArgs;
+
+pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    // Any port: the harness puts relays in front, and clients then ask for the relay's address.
+    let mut config = Config { hosts: vec![args.listen.ip().to_string()], ..Config::default() };
+    if let Some(heartbeat) = args.heartbeat_ms {
+        config.heartbeat = Duration::from_millis(heartbeat);
+    }
+    if let Some(retry) = args.retry_ms {
+        config.retry = Duration::from_millis(retry);
+    }
+    let state = State::new(config, Clock::inherited());
+    let listener = TcpListener::bind(args.listen).await?;
+    let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    println!("floor on {}", floor.local_addr()?);
+
+    let shutdown = CancellationToken::new();
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            // The harness holds the other end: it closes when the harness ends, in whatever way.
+            let mut byte = [0];
+            while matches!(tokio::io::stdin().read(&mut byte).await, Ok(1..)) {}
+            shutdown.cancel();
+        }
+    });
+    let feed = state.feed().clone();
+    let (served, _) = tokio::join!(
+        server::run(listener, state, shutdown.clone()),
+        server::floor::run(floor, feed, shutdown),
+    );
+    served?;
+    Ok(ExitCode::SUCCESS)
+}

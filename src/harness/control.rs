@@ -1,0 +1,180 @@
+//! The harness's own requests: publish, start and stop the source, ask what a channel holds.
+//!
+//! They go over connections of their own, which no meter counts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::schedule::Pattern;
+
+/// How long the server may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The most that an answer may hold.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// Requests to one server.
+#[derive(Debug, Clone)]
+pub struct Control {
+    base: Url,
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// A request that came to nothing: which, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{method} {url}: {problem}")]
+pub struct ControlError {
+    method: Method,
+    url: Url,
+    problem: String,
+}
+
+/// What the built-in source is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SourceRequest {
+    /// Events per second.
+    pub rate: f64,
+    /// Bytes of an event's data.
+    pub payload_bytes: u32,
+    /// How publishes are spaced.
+    pub pattern: Pattern,
+    /// What random pauses are drawn from.
+    pub seed: u64,
+}
+
+impl Control {
+    /// Requests to the server at this base URL, such as `http://127.0.0.1:3000/`.
+    pub fn new(base: Url) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Control { base, http: Client::builder(TokioExecutor::new()).build(connector) }
+    }
+
+    /// Whether a server answers.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn healthy(&self) -> Result<(), ControlError> {
+        self.ask(Method::GET, "healthz", None).await.map(drop)
+    }
+
+    /// Publishes one event and returns its id: it is in the channel's log.
+    ///
+    /// # Errors
+    /// Where it was not acknowledged.
+    pub async fn publish(&self, channel: &str, data: String) -> Result<String, ControlError> {
+        #[derive(Deserialize)]
+        struct Published {
+            id: String,
+        }
+        let path = format!("channels/{channel}/events");
+        let body = Some(("text/plain; charset=utf-8", Bytes::from(data)));
+        let answer = self.ask(Method::POST, &path, body).await?;
+        let read: Result<Published, _> = serde_json::from_slice(&answer);
+        read.map(|published| published.id)
+            .map_err(|error| self.error(Method::POST, &path, format!("no id in the answer: {error}")))
+    }
+
+    /// Starts the built-in source of a channel.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    pub async fn start_source(&self, channel: &str, source: SourceRequest) -> Result<(), ControlError> {
+        let body = Some(("application/json", crate::encoding::json(&source).into()));
+        self.ask(Method::PUT, &format!("channels/{channel}/source"), body).await.map(drop)
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    pub async fn stop_source(&self, channel: &str) -> Result<(), ControlError> {
+        self.ask(Method::DELETE, &format!("channels/{channel}/source"), None).await.map(drop)
+    }
+
+    /// The cursor of a channel's newest event.
+    ///
+    /// # Errors
+    /// Where the answer holds none.
+    pub async fn head(&self, channel: &str) -> Result<crate::event::Cursor, ControlError> {
+        #[derive(Deserialize)]
+        struct Head {
+            cursor: crate::event::Cursor,
+        }
+        let path = format!("channels/{channel}");
+        let answer = self.ask(Method::GET, &path, None).await?;
+        let head: Result<Head, _> = serde_json::from_slice(&answer);
+        head.map(|head| head.cursor).map_err(|error| self.error(Method::GET, &path, error.to_string()))
+    }
+
+    /// The URL of a path below the base.
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        // A base that an `http` URL parser accepted always has segments to add to.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path.split('/'));
+        }
+        url
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Bytes, ControlError> {
+        let fail = |problem: String| self.error(method.clone(), path, problem);
+        let mut request = Request::builder().method(&method).uri(self.url(path).as_str());
+        if let Some((content_type, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *content_type);
+        }
+        let body = body.map(|(_, bytes)| bytes).unwrap_or_default();
+        let request = request.body(Full::new(body)).map_err(|error| fail(error.to_string()))?;
+        let answered = async {
+            let answer = self.http.request(request).await.map_err(|error| fail(describe(&error)))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+            let body = body.map_err(|error| fail(error.to_string()))?.to_bytes();
+            if status.is_success() { Ok(body) } else { Err(fail(refusal(status, &body))) }
+        };
+        tokio::time::timeout(ANSWER_WITHIN, answered)
+            .await
+            .unwrap_or_else(|_| Err(fail(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))))
+    }
+
+    fn error(&self, method: Method, path: &str, problem: String) -> ControlError {
+        ControlError { method, url: self.url(path), problem }
+    }
+}
+
+/// The server's own words, where it gave some.
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    match serde_json::from_slice::<Refusal>(body) {
+        Ok(refusal) => format!("{status}: {}", refusal.error),
+        Err(_) => status.to_string(),
+    }
+}
+
+/// An error with its causes: hyper's outermost text alone says only "client error".
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

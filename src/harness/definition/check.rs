@@ -1,0 +1,155 @@
+//! What a definition's shape can't say: names that must exist, values that must be in a range.
+
+use std::collections::HashSet;
+
+use super::{
+    Client, Conditions, Definition, Fault, Operand, Profile, Publisher, ReconnectKind, Selector, Subject,
+};
+use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
+
+/// The key and what is wrong with its value.
+type Problem = (String, String);
+
+/// The most readers of one run: each takes a descriptor on both sides of this machine.
+const MAX_READERS: u32 = 10_000;
+
+pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
+    let mut names = HashSet::new();
+    for client in &definition.clients {
+        let key = |field: &str| format!("client {:?}: {field}", client.name);
+        if client.name.is_empty() || !names.insert(client.name.as_str()) {
+            return Err((key("name"), "give each client a name of its own".into()));
+        }
+        check_client(client).map_err(|(field, problem)| (key(field), problem))?;
+    }
+    if definition.conditions.is_empty() || definition.clients.is_empty() {
+        return Err(("conditions, client".into(), "at least one of each is needed".into()));
+    }
+    for (number, conditions) in definition.conditions.iter().enumerate() {
+        let key = |field: &str| format!("conditions, number {}: {field}", number + 1);
+        check_conditions(definition, conditions).map_err(|(field, problem)| (key(field), problem))?;
+    }
+    for (name, profile) in [("quick", definition.quick), ("full", definition.full)] {
+        check_profile(profile).map_err(|(field, problem)| (format!("{name}.{field}"), problem))?;
+    }
+    for claim in &definition.claims {
+        let sides =
+            [Some(&claim.left), if let Operand::Figure(right) = &claim.right { Some(right) } else { None }];
+        for side in sides.into_iter().flatten() {
+            check_selector(definition, side).map_err(|problem| (format!("claim {:?}", claim.id), problem))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
+    let is = |transport| client.transport == Subject::Transport(transport);
+    if client.interval_ms.is_some() != is(Transport::ShortPoll) {
+        return Err(("interval_ms", "short-poll needs it, and no other transport takes it".into()));
+    }
+    if client.interval_ms == Some(0) {
+        return Err(("interval_ms", "must be at least 1".into()));
+    }
+    if client.wait_s.is_some() && !is(Transport::LongPoll) {
+        return Err(("wait_s", "only long-poll takes it".into()));
+    }
+    if client.wait_s.is_some_and(|wait| wait > 55) {
+        return Err(("wait_s", "the server waits at most 55 seconds".into()));
+    }
+    let waits = matches!(
+        client.reconnect,
+        ReconnectKind::Fixed | ReconnectKind::Exponential | ReconnectKind::ExponentialJitter
+    );
+    if (client.base_ms.is_some() || client.cap_ms.is_some()) && !waits {
+        return Err(("base_ms, cap_ms", "only a reconnect that is fixed or exponential takes them".into()));
+    }
+    Ok(())
+}
+
+fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<(), (&'static str, String)> {
+    for name in &conditions.clients {
+        if definition.client(name).is_none() {
+            return Err((
+                "clients",
+                format!("there is no client {name:?}: add a [[client]] or correct the name"),
+            ));
+        }
+    }
+    let empty = conditions.readers.is_empty()
+        || conditions.rate.is_empty()
+        || conditions.payload_bytes.is_empty()
+        || conditions.pattern.is_empty();
+    if empty {
+        return Err(("readers, rate, payload_bytes, pattern", "an empty list leaves nothing to run".into()));
+    }
+    if conditions.readers.iter().any(|&readers| !(1..=MAX_READERS).contains(&readers)) {
+        return Err(("readers", format!("must be from 1 to {MAX_READERS}")));
+    }
+    if conditions.rate.iter().any(|&rate| !(0.0..=10_000.0).contains(&rate)) {
+        return Err(("rate", "must be from 0 (idle) to 10000 events per second".into()));
+    }
+    if conditions.payload_bytes.iter().any(|&bytes| bytes > 1 << 20) {
+        return Err(("payload_bytes", "must be at most 1048576".into()));
+    }
+    let least = MIN_PAYLOAD_BYTES;
+    let too_small = conditions.payload_bytes.iter().any(|&bytes| (bytes as usize) < least);
+    if definition.publisher == Publisher::Source && too_small {
+        return Err((
+            "payload_bytes",
+            format!(
+                "the built-in source needs at least {least} bytes; use publisher = \"post\" for smaller ones"
+            ),
+        ));
+    }
+    if conditions.fault.contains(&Fault::Restart) && definition.publisher == Publisher::Source {
+        return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
+    }
+    if let Some(seconds) = conditions.measure_s
+        && !(positive(seconds.quick) && positive(seconds.full))
+    {
+        return Err(("measure_s", "must be more than 0 and at most 3600 seconds".into()));
+    }
+    Ok(())
+}
+
+fn check_profile(profile: Profile) -> Result<(), (&'static str, String)> {
+    if !(1..=1_000).contains(&profile.repetitions) {
+        return Err(("repetitions", "must be from 1 to 1000".into()));
+    }
+    if !(0.0..=600.0).contains(&profile.warm_up_s) {
+        return Err(("warm_up_s", "must be from 0 to 600 seconds".into()));
+    }
+    if !positive(profile.measure_s) {
+        return Err(("measure_s", "must be more than 0 and at most 3600 seconds".into()));
+    }
+    Ok(())
+}
+
+/// A selector that no run can match would be undecided for ever; a typing error is more likely.
+fn check_selector(definition: &Definition, selector: &Selector) -> Result<(), String> {
+    if definition.client(&selector.client).is_none() {
+        return Err(format!(
+            "there is no client {:?}: add a [[client]] or correct the name",
+            selector.client
+        ));
+    }
+    let matches = |conditions: &Conditions| {
+        (conditions.clients.is_empty() || conditions.clients.contains(&selector.client))
+            && selector.readers.is_none_or(|readers| conditions.readers.contains(&readers))
+            && selector.rate.is_none_or(|rate| conditions.rate.contains(&rate))
+            && selector.payload_bytes.is_none_or(|bytes| conditions.payload_bytes.contains(&bytes))
+            && selector.fault.is_none_or(|fault| conditions.fault.contains(&fault))
+    };
+    if definition.conditions.iter().any(matches) {
+        Ok(())
+    } else {
+        Err(format!(
+            "no conditions give client {:?} what the claim selects: correct its readers, rate, payload_bytes or fault",
+            selector.client
+        ))
+    }
+}
+
+fn positive(seconds: f64) -> bool {
+    seconds > 0.0 && seconds <= 3_600.0
+}

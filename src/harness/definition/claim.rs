@@ -1,0 +1,114 @@
+//! `[[claim]]`: what the figures are asked to confirm or refute.
+
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+
+/// A sentence that the figures confirm, refute or leave undecided: `left`, compared with `times` × `right`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// A short name, such as `S1`.
+    pub id: String,
+    /// The sentence.
+    pub sentence: String,
+    /// Where people meet it.
+    pub source: String,
+    /// The figure that the sentence is about.
+    pub left: Selector,
+    /// How it should compare.
+    pub is: Comparison,
+    /// What it is compared with: another figure, or a value in the figure's unit.
+    pub right: Operand,
+    /// A factor on the right side.
+    #[serde(default = "unity")]
+    pub times: f64,
+}
+
+fn unity() -> f64 {
+    1.0
+}
+
+/// Which figure of which runs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selector {
+    /// What is measured.
+    pub figure: Figure,
+    /// The client's name.
+    pub client: String,
+    /// Only runs with so many readers.
+    #[serde(default)]
+    pub readers: Option<u32>,
+    /// Only runs at this rate.
+    #[serde(default)]
+    pub rate: Option<f64>,
+    /// Only runs with this payload.
+    #[serde(default)]
+    pub payload_bytes: Option<u32>,
+    /// Only runs with this fault.
+    #[serde(default)]
+    pub fault: Option<Fault>,
+}
+
+/// The right side of a claim.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Operand {
+    /// A value in the left figure's unit.
+    Value(f64),
+    /// Another figure.
+    Figure(Selector),
+}
+
+/// How the left side should compare with the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comparison {
+    /// Smaller.
+    Less,
+    /// Larger.
+    Greater,
+    /// Within a tenth of it, either way.
+    About,
+    /// Exactly the same, for counts.
+    Equal,
+}
+
+/// A figure that can be computed from one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Figure {
+    /// Microseconds.
+    LatencyMean,
+    /// Microseconds.
+    LatencyP50,
+    /// Microseconds.
+    LatencyP99,
+    /// Microseconds.
+    LatencyMax,
+    /// Wire bytes, both ways, per delivered event, without what opening took.
+    WireBytesPerEvent,
+    /// Application bytes, both ways, per delivered event, without what opening took.
+    ApplicationBytesPerEvent,
+    /// Wire bytes, both ways, until the subscription stood, per reader.
+    WireBytesToOpen,
+    /// Wire bytes, both ways, per minute and reader, without what opening took.
+    WireBytesPerMinute,
+    /// Requests per delivered event.
+    RequestsPerEvent,
+    /// Events.
+    Lost,
+    /// Events lost and not announced by a gap.
+    LostSilently,
+    /// Events.
+    Duplicated,
+    /// Milliseconds from the cut.
+    NoticedMs,
+    /// Milliseconds from the cut.
+    BackMs,
+    /// Milliseconds from the cut.
+    CaughtUpMs,
+    /// Milliseconds of server CPU per thousand events delivered.
+    ServerCpuPerThousand,
+}

@@ -1,0 +1,82 @@
+//! `[[conditions]]`: under what the clients are compared.
+
+use serde::{Deserialize, Serialize};
+
+use crate::schedule::Pattern;
+
+/// A matrix of conditions; each combination of its lists is one.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conditions {
+    /// Readers at the same time.
+    #[serde(default = "one")]
+    pub readers: Vec<u32>,
+    /// Events per second; 0 leaves the channel idle.
+    pub rate: Vec<f64>,
+    /// Bytes of an event's data.
+    #[serde(default = "hundred")]
+    pub payload_bytes: Vec<u32>,
+    /// How publishes are spaced.
+    #[serde(default = "steady")]
+    pub pattern: Vec<Pattern>,
+    /// What is done to the connection in the middle of the run; an empty list for nothing.
+    #[serde(default)]
+    pub fault: Vec<Fault>,
+    /// Which clients run under these conditions; all where it is left out.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// Seconds measured, where it differs from the profile's.
+    #[serde(default)]
+    pub measure_s: Option<PerProfile>,
+    /// Leave these conditions out of the quick form.
+    #[serde(default)]
+    pub full_only: bool,
+}
+
+fn one() -> Vec<u32> {
+    vec![1]
+}
+
+fn hundred() -> Vec<u32> {
+    vec![100]
+}
+
+fn steady() -> Vec<Pattern> {
+    vec![Pattern::Steady]
+}
+
+/// A value for each profile.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerProfile {
+    /// In the quick form.
+    pub quick: f64,
+    /// In the full form.
+    pub full: f64,
+}
+
+/// What is done to a client's connection, or to its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The connection is ended in an orderly way (FIN).
+    Close,
+    /// The connection is reset (RST).
+    Reset,
+    /// Nothing passes any more, in either direction, and nobody is told.
+    Silence,
+    /// The server process is killed and started again.
+    Restart,
+}
+
+impl Fault {
+    /// The word in files.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Fault::Close => "close",
+            Fault::Reset => "reset",
+            Fault::Silence => "silence",
+            Fault::Restart => "restart",
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A definition unrolled: which runs, in which order.
+//!
+//! Pure, and drawn from a seed: the same definition, profile and seed give the same plan.
+
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use super::{
+    definition::{Client, Conditions, Definition, Fault, Layout, Profile},
+    record::Parameters,
+};
+use crate::schedule::Pattern;
+
+/// Which form of an experiment runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// A first look.
+    Quick,
+    /// Figures to be relied on.
+    Full,
+}
+
+impl Form {
+    /// The word on command lines and in files.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Form::Quick => "quick",
+            Form::Full => "full",
+        }
+    }
+
+    fn of(self, definition: &Definition) -> Profile {
+        match self {
+            Form::Quick => definition.quick,
+            Form::Full => definition.full,
+        }
+    }
+}
+
+/// One set of conditions, with every choice made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// Readers at the same time.
+    pub readers: u32,
+    /// Events per second.
+    pub rate: f64,
+    /// Bytes of an event's data.
+    pub payload_bytes: u32,
+    /// How publishes are spaced.
+    pub pattern: Pattern,
+    /// What is done in the middle of the run.
+    pub fault: Option<Fault>,
+    /// Seconds left out at the beginning.
+    pub warm_up_s: f64,
+    /// Seconds measured.
+    pub measure_s: f64,
+    /// What the random choices are drawn from: the same for all clients, so that they meet the same events.
+    pub seed: u64,
+}
+
+/// Clients that share a server, a channel and its events: one client where they run one by one.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// The conditions.
+    pub condition: Condition,
+    /// From 1.
+    pub repetition: u32,
+}
+
+/// Groups that run at the same time, each with a server of its own.
+pub type Step = Vec<Group>;
+
+/// All steps of an experiment, in order.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What runs.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Unrolls a definition. `repetitions` overrides the profile's.
+    pub fn new(definition: &Definition, form: Form, repetitions: Option<u32>, seed: u64) -> Self {
+        let profile = form.of(definition);
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut steps = Vec::new();
+        for repetition in 1..=repetitions.unwrap_or(profile.repetitions) {
+            let mut groups = Vec::new();
+            for conditions in definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only) {
+                for condition in unroll(conditions, form, profile, seed ^ u64::from(repetition)) {
+                    let clients = clients_of(definition, conditions);
+                    match definition.layout {
+                        Layout::OneByOne => groups.extend(clients.map(|client| Group {
+                            clients: vec![client.clone()],
+                            condition: condition.clone(),
+                            repetition,
+                        })),
+                        Layout::Together => {
+                            groups.push(Group { clients: clients.cloned().collect(), condition, repetition });
+                        }
+                    }
+                }
+            }
+            // A machine's mood drifts. Each repetition runs everything once, in an order of its own, so that
+            // the drift falls on all clients alike.
+            groups.shuffle(&mut rng);
+            match definition.layout {
+                Layout::OneByOne => steps.extend(groups.into_iter().map(|group| vec![group])),
+                Layout::Together => steps.push(groups),
+            }
+        }
+        Plan { steps }
+    }
+
+    /// How many runs, and so how many lines of `runs.jsonl`, there will be.
+    pub fn runs(&self) -> u64 {
+        self.steps.iter().flatten().map(|group| group.clients.len() as u64).sum()
+    }
+
+    /// Seconds that it takes at least: what its runs were told to take.
+    pub fn seconds(&self) -> f64 {
+        let of = |group: &Group| group.condition.warm_up_s + group.condition.measure_s;
+        self.steps.iter().map(|step| step.iter().map(of).fold(0.0, f64::max)).sum()
+    }
+}
+
+impl Condition {
+    /// As a record says it of one client.
+    pub fn parameters(&self, client: &Client) -> Parameters {
+        Parameters {
+            readers: self.readers,
+            rate: self.rate,
+            payload_bytes: self.payload_bytes,
+            pattern: self.pattern.slug().to_owned(),
+            interval_ms: client.interval_ms,
+            fault: self.fault.map(|fault| fault.slug().to_owned()),
+            warm_up_s: self.warm_up_s,
+            measure_s: self.measure_s,
+            seed: self.seed,
+        }
+    }
+
+    /// The run's name for one client, unique within its experiment.
+    pub fn run_name(&self, client: &Client, repetition: u32) -> String {
+        let Condition { readers, rate, payload_bytes, .. } = self;
+        let pattern = self.pattern.slug();
+        let fault = self.fault.map(|fault| format!("/{}", fault.slug())).unwrap_or_default();
+        format!("{}/{readers}x{rate}x{payload_bytes}B/{pattern}{fault}/{repetition}", client.name)
+    }
+}
+
+fn clients_of<'a>(
+    definition: &'a Definition,
+    conditions: &'a Conditions,
+) -> impl Iterator<Item = &'a Client> {
+    let chosen = &conditions.clients;
+    definition.clients.iter().filter(move |client| chosen.is_empty() || chosen.contains(&client.name))
+}
+
+fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> Vec<Condition> {
+    let faults: Vec<_> = match conditions.fault.as_slice() {
+        [] => vec![None],
+        faults => faults.iter().copied().map(Some).collect(),
+    };
+    let measure_s = match (conditions.measure_s, form) {
+        (None, _) => profile.measure_s,
+        (Some(seconds), Form::Quick) => seconds.quick,
+        (Some(seconds), Form::Full) => seconds.full,
+    };
+    let mut all = Vec::new();
+    for &readers in &conditions.readers {
+        for &rate in &conditions.rate {
+            for &payload_bytes in &conditions.payload_bytes {
+                for &pattern in &conditions.pattern {
+                    for &fault in &faults {
+                        let warm_up_s = profile.warm_up_s;
+                        all.push(Condition {
+                            readers,
+                            rate,
+                            payload_bytes,
+                            pattern,
+                            fault,
+                            warm_up_s,
+                            measure_s,
+                            seed,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}

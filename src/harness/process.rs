@@ -1,0 +1,75 @@
+//! What the machine says of a process: CPU time and memory.
+
+use std::time::Duration;
+
+/// A process's use of the machine so far. `None` fields: this system does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    /// CPU time, of all its threads, in user and kernel mode.
+    pub cpu: Option<Duration>,
+    /// Resident memory in KiB.
+    pub rss_kib: Option<u64>,
+}
+
+/// The usage of a process of this machine, by its id.
+pub fn usage(pid: u32) -> Usage {
+    let folder = std::path::PathBuf::from(format!("/proc/{pid}"));
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).ok();
+    Usage {
+        cpu: read("stat").and_then(|text| cpu_ticks(&text)).map(ticks_to_time),
+        rss_kib: read("status").and_then(|text| status_field(&text, "VmRSS:")),
+    }
+}
+
+/// The usage of this process.
+pub fn own_usage() -> Usage {
+    usage(std::process::id())
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat`; the second field, the name, may hold spaces and brackets.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some(user + kernel)
+}
+
+fn status_field(status: &str, name: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn ticks_to_time(ticks: u64) -> Duration {
+    Duration::from_secs_f64(ticks as f64 / ticks_per_second())
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn ticks_per_second() -> f64 {
+    // SAFETY: sysconf takes a number and returns one; no memory is involved.
+    (unsafe { libc::sysconf(libc::_SC_CLK_TCK) }) as f64
+}
+
+#[cfg(not(unix))]
+fn ticks_per_second() -> f64 {
+    100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_is_read_behind_any_name() {
+        let line = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 4 0 100 1000 200";
+        assert_eq!(cpu_ticks(line), Some(42));
+        assert_eq!(status_field("Name:\tx\nVmRSS:\t  1234 kB\n", "VmRSS:"), Some(1234));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_uses_memory() {
+        assert!(own_usage().rss_kib.is_some_and(|kib| kib > 100));
+        assert_eq!(usage(u32::MAX), Usage::default(), "no such process");
+    }
+}

@@ -1,0 +1,298 @@
+//! A measured reader: a subscriber whose observations are tallied.
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    check::{Receipt, Tally},
+    payload,
+    record::MomentKind,
+};
+use crate::{
+    client::{Cause, Context, End, Observation, Observer, Subscriber},
+    clock::{Clock, Timestamp},
+    link::{Meter, Totals},
+};
+
+/// What the readers of a run share: when what was meant to be published, and how late it came.
+#[derive(Debug)]
+pub struct Timing {
+    /// Events meant for later than this are measured; earlier ones are warm-up.
+    measure_from: AtomicI64,
+    /// Intended times by number, where the events themselves do not say: the harness's own publisher
+    /// notes them here before it publishes.
+    intended: Mutex<Vec<Timestamp>>,
+}
+
+impl Timing {
+    /// Nothing counts until [`Timing::measure_from`] says so.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Timing { measure_from: AtomicI64::new(i64::MAX), intended: Mutex::default() })
+    }
+
+    /// From when on latencies count.
+    pub fn measure_from(&self, from: Timestamp) {
+        self.measure_from.store(from.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Notes when the next event is meant to be published; they are numbered from 1 in this order.
+    pub fn intend(&self, at: Timestamp) {
+        self.intended.lock().push(at);
+    }
+
+    fn intended(&self, seq: u64) -> Option<Timestamp> {
+        self.intended.lock().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
+    }
+}
+
+/// An hour: no run lasts longer, so that nothing measured is cut off here.
+const HIGHEST_US: u64 = 3_600_000_000;
+
+/// The latencies of all readers of one run together.
+#[derive(Debug)]
+pub struct Latencies {
+    /// In microseconds, three significant digits.
+    pub histogram: Histogram<u64>,
+    /// Events that came before they were meant to be published: the clocks disagree.
+    pub negative: u64,
+}
+
+impl Latencies {
+    /// No latency yet.
+    pub fn new() -> Arc<Mutex<Self>> {
+        let histogram = Histogram::new_with_bounds(1, HIGHEST_US, 3).expect("these bounds are allowed");
+        Arc::new(Mutex::new(Latencies { histogram, negative: 0 }))
+    }
+}
+
+/// Something that a reader saw, kept where a connection is cut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: MomentKind,
+    /// The event's number, for a received one.
+    pub seq: Option<u64>,
+    /// What there is to say.
+    pub detail: String,
+    /// Application bytes, both ways, that had passed by then.
+    pub bytes: u64,
+}
+
+/// A reader's notes, readable while it runs.
+#[derive(Debug)]
+pub struct Notes {
+    open: AtomicBool,
+    /// Raised once the reader has everything up to the number that is waited for.
+    last: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tally: Tally,
+    payload_bytes: u64,
+    unreadable: u64,
+    last_cause: Option<Cause>,
+    opening: Option<Totals>,
+    sightings: Vec<Sighting>,
+}
+
+/// A running reader.
+#[derive(Debug)]
+pub struct Reader {
+    /// What it has noted.
+    pub notes: Arc<Notes>,
+    /// What its connections cost.
+    pub meter: Arc<Meter>,
+    task: JoinHandle<End>,
+}
+
+/// What a reader is started with.
+pub struct Start {
+    /// The client.
+    pub subscriber: Box<dyn Subscriber>,
+    /// The clock.
+    pub clock: Clock,
+    /// Ends it.
+    pub stop: CancellationToken,
+    /// When what was meant to be published.
+    pub timing: Arc<Timing>,
+    /// Where its latencies go.
+    pub latencies: Arc<Mutex<Latencies>>,
+    /// Whether to keep every sighting.
+    pub keep_sightings: bool,
+    /// Seeds its back-off.
+    pub seed: u64,
+}
+
+impl Reader {
+    /// Starts reading in a task of its own.
+    pub fn start(start: Start) -> Self {
+        let meter = Arc::new(Meter::default());
+        let inner = Inner {
+            tally: Tally::new(),
+            payload_bytes: 0,
+            unreadable: 0,
+            last_cause: None,
+            opening: None,
+            sightings: Vec::new(),
+        };
+        let notes = Arc::new(Notes {
+            open: AtomicBool::new(false),
+            last: AtomicU64::new(0),
+            inner: Mutex::new(inner),
+        });
+        let mut observer = Tallying {
+            notes: Arc::clone(&notes),
+            meter: Arc::clone(&meter),
+            timing: start.timing,
+            latencies: start.latencies,
+            keep_sightings: start.keep_sightings,
+        };
+        let context =
+            Context { clock: start.clock, meter: Arc::clone(&meter), stop: start.stop, seed: start.seed };
+        let subscriber = start.subscriber;
+        let task = tokio::spawn(async move { subscriber.run(context, &mut observer).await });
+        Reader { notes, meter, task }
+    }
+
+    /// Whether it has ended, for good.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Waits for its end. `None` where it panicked.
+    pub async fn end(mut self) -> Option<End> {
+        (&mut self.task).await.ok()
+    }
+}
+
+impl Drop for Reader {
+    /// A run that is given up takes its readers with it.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Notes {
+    /// Whether the subscription has stood at least once.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// The highest number that was received.
+    pub fn highest(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// The tally so far.
+    pub fn tally(&self) -> Tally {
+        self.inner.lock().tally.clone()
+    }
+
+    /// Whether every event up to `last` was received.
+    pub fn has_all(&self, last: u64) -> bool {
+        self.highest() >= last && self.inner.lock().tally.has_all(last)
+    }
+
+    /// Bytes of event data that were delivered.
+    pub fn payload_bytes(&self) -> u64 {
+        self.inner.lock().payload_bytes
+    }
+
+    /// Events that no run of ours published.
+    pub fn unreadable(&self) -> u64 {
+        self.inner.lock().unreadable
+    }
+
+    /// Why the connection was last lost.
+    pub fn last_cause(&self) -> Option<Cause> {
+        self.inner.lock().last_cause.clone()
+    }
+
+    /// What had passed when the subscription first stood.
+    pub fn opening(&self) -> Option<Totals> {
+        self.inner.lock().opening
+    }
+
+    /// What was seen, where that was to be kept.
+    pub fn sightings(&self) -> Vec<Sighting> {
+        self.inner.lock().sightings.clone()
+    }
+}
+
+/// The observer that fills a reader's notes.
+struct Tallying {
+    notes: Arc<Notes>,
+    meter: Arc<Meter>,
+    timing: Arc<Timing>,
+    latencies: Arc<Mutex<Latencies>>,
+    keep_sightings: bool,
+}
+
+impl Tallying {
+    fn event(&self, inner: &mut Inner, at: Timestamp, data: &str) -> Option<u64> {
+        let Some(stamp) = payload::read(data) else {
+            inner.unreadable += 1;
+            return None;
+        };
+        if inner.tally.event(stamp.seq) == Receipt::First {
+            inner.payload_bytes += data.len() as u64;
+            if let Some(intended) = stamp.at.or_else(|| self.timing.intended(stamp.seq))
+                && intended.as_nanos() >= self.timing.measure_from.load(Ordering::Relaxed)
+            {
+                let mut latencies = self.latencies.lock();
+                match u64::try_from(at.micros_since(intended)) {
+                    Ok(micros) => latencies.histogram.saturating_record(micros),
+                    Err(_) => latencies.negative += 1,
+                }
+            }
+            self.notes.last.store(inner.tally.highest(), Ordering::Release);
+        }
+        Some(stamp.seq)
+    }
+}
+
+impl Observer for Tallying {
+    fn observe(&mut self, at: Timestamp, observation: &Observation<'_>) -> ControlFlow<()> {
+        let mut inner = self.notes.inner.lock();
+        let (what, seq, detail) = match observation {
+            Observation::Event { data, .. } => {
+                (MomentKind::Received, self.event(&mut inner, at, data), String::new())
+            }
+            Observation::Gap(gap) => {
+                inner.tally.gap(gap.missed);
+                let missed = gap.missed.map_or_else(|| "unknown".to_owned(), |missed| missed.to_string());
+                (MomentKind::Gap, None, missed)
+            }
+            Observation::Open => {
+                inner.opening.get_or_insert_with(|| self.meter.totals());
+                self.notes.open.store(true, Ordering::Release);
+                (MomentKind::Open, None, String::new())
+            }
+            Observation::Closed { cause } => {
+                inner.last_cause = Some(cause.clone());
+                (MomentKind::Closed, None, cause.to_string())
+            }
+            Observation::Connecting { attempt } => (MomentKind::Connecting, None, attempt.to_string()),
+            Observation::Retrying { .. } => return ControlFlow::Continue(()),
+        };
+        if self.keep_sightings {
+            let Totals { application_in, application_out, .. } = self.meter.totals();
+            inner.sightings.push(Sighting { at, what, seq, detail, bytes: application_in + application_out });
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,244 @@
+//! What was counted, as a record.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use hdrhistogram::{
+    Histogram,
+    serialization::{Serializer as _, V2DeflateSerializer},
+};
+
+use super::{
+    contender::{Contender, is_poll},
+    story::Story,
+};
+use crate::{
+    clock::Timestamp,
+    harness::{
+        check::Account,
+        definition::{Client, Definition},
+        plan::Group,
+        reader::{Latencies, Notes},
+        record::{Bytes, Cost, Latency, Record},
+        recovery,
+    },
+    link::Totals,
+};
+
+/// Everything known of one client's run.
+pub(super) struct Measured<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) group: &'a Group,
+    pub(super) client: &'a Client,
+    pub(super) started: Timestamp,
+    pub(super) notes: &'a [Arc<Notes>],
+    pub(super) latencies: &'a Latencies,
+    pub(super) opening: Totals,
+    pub(super) steady: Totals,
+    pub(super) steady_s: f64,
+    pub(super) bytes: Totals,
+    pub(super) cost: Cost,
+    pub(super) story: &'a Story,
+}
+
+/// The record of a run that took place.
+pub(super) fn record(measured: Measured<'_>) -> Record {
+    let Measured { definition, group, client, notes, story, .. } = measured;
+    let mut account = Account::default();
+    for reader in notes {
+        account += reader.tally().account(story.last);
+    }
+    let payload = notes.iter().map(|reader| reader.payload_bytes()).sum();
+    let published = story.published.lock();
+    let at_index = group.clients.iter().position(|other| other.name == client.name).unwrap_or_default();
+    let cut = story.cut.as_ref().map(|(at, bytes)| (*at, bytes.get(at_index).copied().unwrap_or_default()));
+    let first = notes.first().map(|reader| reader.sightings()).unwrap_or_default();
+    let spent = measured.bytes.application_in + measured.bytes.application_out;
+    let recovery = cut.map(|(at, bytes)| recovery::recovery(at, &first, &published, (bytes, spent)));
+    let timeline = cut
+        .map(|(at, _)| recovery::timeline(story.start, (at, story.mended), &first, &published))
+        .unwrap_or_default();
+    let mut doubtful = story.doubts.clone();
+    if measured.latencies.negative > 0 {
+        doubtful.push(format!(
+            "{} events came before they were meant to be published: the clocks of the two processes disagree; \
+             run it again on one machine with one clock anchor",
+            measured.latencies.negative
+        ));
+    }
+    let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
+    let caught_up = recovery.is_none_or(|recovery| recovery.caught_up_ms.is_some());
+    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up);
+    Record {
+        expected: account.expected,
+        delivered: account.delivered,
+        lost: account.lost,
+        duplicated: account.duplicated,
+        out_of_order: account.out_of_order,
+        gaps: account.gaps,
+        lost_announced: account.lost_announced,
+        latency_us: latency(&measured.latencies.histogram),
+        bytes: bytes(measured.bytes, payload),
+        opening: bytes(measured.opening, 0),
+        steady: bytes(measured.steady, payload),
+        steady_s: measured.steady_s,
+        cost: measured.cost,
+        recovery,
+        timeline,
+        doubtful,
+        err,
+        ..empty(definition, group, client, measured.started)
+    }
+}
+
+/// The record of a run that came to nothing.
+pub(super) fn failed(
+    definition: &Definition,
+    group: &Group,
+    client: &Client,
+    started: Timestamp,
+    err: String,
+) -> Record {
+    Record { err: Some(err), ..empty(definition, group, client, started) }
+}
+
+/// What a run lost although nothing was cut, or although its client hands its cursor back: an error, and
+/// not a figure. A client that never came back, or that starts anew each time, promised nothing.
+fn broken_promise(
+    client: &Client,
+    account: &Account,
+    unreadable: u64,
+    cut: bool,
+    caught_up: bool,
+) -> Option<String> {
+    let Account { expected, lost, lost_announced, duplicated, out_of_order, .. } = *account;
+    if unreadable > 0 {
+        return Some(format!("{unreadable} events were not of this run: is somebody else publishing here?"));
+    }
+    let silently = if cut { lost - lost_announced } else { lost };
+    let promises = !cut || (client.policy().resume && caught_up);
+    if promises && (silently, duplicated, out_of_order) != (0, 0, 0) {
+        return Some(format!(
+            "of {expected} events {silently} were lost without a word, {duplicated} came twice and {out_of_order} out of order"
+        ));
+    }
+    None
+}
+
+fn empty(definition: &Definition, group: &Group, client: &Client, started: Timestamp) -> Record {
+    Record {
+        experiment: definition.name.clone(),
+        run: group.condition.run_name(client, group.repetition),
+        transport: client.transport.slug().to_owned(),
+        client: client.name.clone(),
+        repetition: group.repetition,
+        parameters: group.condition.parameters(client),
+        started_ms: started.as_millis(),
+        expected: 0,
+        delivered: 0,
+        lost: 0,
+        duplicated: 0,
+        out_of_order: 0,
+        gaps: 0,
+        lost_announced: 0,
+        latency_us: None,
+        bytes: Bytes::default(),
+        opening: Bytes::default(),
+        steady: Bytes::default(),
+        steady_s: 0.0,
+        cost: Cost::default(),
+        recovery: None,
+        timeline: Vec::new(),
+        doubtful: Vec::new(),
+        err: None,
+    }
+}
+
+fn latency(histogram: &Histogram<u64>) -> Option<Latency> {
+    if histogram.is_empty() {
+        return None;
+    }
+    let mut serialized = Vec::new();
+    // Writing to memory can't fail, and our histograms are far below the format's size limit.
+    V2DeflateSerializer::new().serialize(histogram, &mut serialized).expect("fits in memory");
+    Some(Latency {
+        count: histogram.len(),
+        min: histogram.min(),
+        mean: histogram.mean(),
+        p50: histogram.value_at_quantile(0.5),
+        p90: histogram.value_at_quantile(0.9),
+        p99: histogram.value_at_quantile(0.99),
+        p999: histogram.value_at_quantile(0.999),
+        max: histogram.max(),
+        histogram: base64::engine::general_purpose::STANDARD.encode(serialized),
+    })
+}
+
+fn bytes(totals: Totals, payload: u64) -> Bytes {
+    let Totals {
+        application_in,
+        application_out,
+        heads_in,
+        heads_out,
+        wire_in,
+        wire_out,
+        segments_in,
+        segments_out,
+        connections,
+        requests,
+    } = totals;
+    Bytes {
+        payload,
+        application_in,
+        application_out,
+        heads_in,
+        heads_out,
+        wire_in,
+        wire_out,
+        segments_in,
+        segments_out,
+        connections,
+        requests,
+    }
+}
+
+/// What opening took: for a stream all that passed before anything was published; a poll goes on polling
+/// meanwhile, so that only what had passed at its first answer counts.
+pub(super) fn opening(contender: &Contender<'_>, settled: Totals) -> Totals {
+    if is_poll(contender.client) {
+        let first_answers = contender.readers.iter().filter_map(|reader| reader.notes.opening());
+        sum(first_answers)
+    } else {
+        settled
+    }
+}
+
+/// All readings together.
+pub(super) fn sum(readings: impl Iterator<Item = Totals>) -> Totals {
+    readings.reduce(add).unwrap_or_default()
+}
+
+fn add(one: Totals, other: Totals) -> Totals {
+    combine(one, other, |one, other| one + other)
+}
+
+/// From one reading to a later one of the same meters.
+pub(super) fn between(earlier: Totals, later: Totals) -> Totals {
+    combine(later, earlier, u64::saturating_sub)
+}
+
+fn combine(one: Totals, other: Totals, with: fn(u64, u64) -> u64) -> Totals {
+    let known = |one: Option<u64>, other: Option<u64>| one.zip(other).map(|(one, other)| with(one, other));
+    Totals {
+        application_in: with(one.application_in, other.application_in),
+        application_out: with(one.application_out, other.application_out),
+        heads_in: with(one.heads_in, other.heads_in),
+        heads_out: with(one.heads_out, other.heads_out),
+        wire_in: known(one.wire_in, other.wire_in),
+        wire_out: known(one.wire_out, other.wire_out),
+        segments_in: known(one.segments_in, other.segments_in),
+        segments_out: known(one.segments_out, other.segments_out),
+        connections: with(one.connections, other.connections),
+        requests: with(one.requests, other.requests),
+    }
+}

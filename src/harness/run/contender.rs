@@ -1,0 +1,132 @@
+//! One client with all its readers: opened, waited for, closed.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, account, site::Site};
+use crate::{
+    clock::Clock,
+    harness::{
+        definition::{Client, Fault, Subject},
+        plan::Condition,
+        reader::{Latencies, Reader, Start, Timing},
+    },
+    link::{Relay, Totals},
+    transport::Transport,
+};
+
+/// How long readers may take to open.
+pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often a condition that is waited for is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How long the last events may take to arrive, beyond a poll's own interval: generous where every one is
+/// due, short where some readers are known to be dead.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
+const ARRIVES_WITHIN_AFTER_CUT: Duration = Duration::from_millis(1_500);
+
+/// How long closing may take.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+
+/// One client with all its readers.
+pub(super) struct Contender<'a> {
+    pub(super) client: &'a Client,
+    pub(super) readers: Vec<Reader>,
+    pub(super) relays: Vec<Relay>,
+    pub(super) latencies: Arc<Mutex<Latencies>>,
+    stop: CancellationToken,
+}
+
+pub(super) async fn contender<'a>(
+    site: &Site,
+    clock: Clock,
+    client: &'a Client,
+    condition: &Condition,
+    timing: &Arc<Timing>,
+) -> Result<Contender<'a>, Failure> {
+    // A restart takes the server itself away; every other fault happens on the way, to each reader alone.
+    let on_the_way = condition.fault.is_some_and(|fault| fault != Fault::Restart);
+    let (latencies, stop) = (Latencies::new(), CancellationToken::new());
+    let (mut readers, mut relays) = (Vec::new(), Vec::new());
+    for number in 0..condition.readers {
+        let relay = if on_the_way {
+            let relay = Relay::start(site.address(client.transport)?).await.map_err(Failure::Relay)?;
+            Some(relay)
+        } else {
+            None
+        };
+        let subscriber = site.subscriber(client, relay.as_ref().map(Relay::addr))?;
+        readers.push(Reader::start(Start {
+            subscriber,
+            clock,
+            stop: stop.clone(),
+            timing: timing.clone(),
+            latencies: latencies.clone(),
+            keep_sightings: condition.fault.is_some(),
+            seed: condition.seed ^ u64::from(number),
+        }));
+        relays.extend(relay);
+    }
+    Ok(Contender { client, readers, relays, latencies, stop })
+}
+
+pub(super) async fn wait_until_open(contender: &Contender<'_>) -> Result<(), Failure> {
+    let done = async {
+        while !contender.readers.iter().all(|reader| reader.notes.is_open()) {
+            if contender.readers.iter().any(|reader| reader.has_ended() && !reader.notes.is_open()) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let _ = tokio::time::timeout(OPENS_WITHIN, done).await;
+    let closed = contender.readers.iter().filter(|reader| !reader.notes.is_open());
+    let cause = closed.clone().find_map(|reader| reader.notes.last_cause()).map(|cause| cause.to_string());
+    let (all, missing) = (contender.readers.len(), closed.count());
+    if missing == 0 {
+        return Ok(());
+    }
+    Err(Failure::NotOpen { client: contender.client.name.clone(), open: all - missing, all, cause })
+}
+
+/// Waits until every reader that can still get everything has it.
+pub(super) async fn wait_until_arrived(contenders: &[Contender<'_>], last: u64, cut: bool) {
+    let interval = contenders.iter().filter_map(|contender| contender.client.interval_ms).max();
+    let patience = if cut { ARRIVES_WITHIN_AFTER_CUT } else { ARRIVES_WITHIN };
+    let patience = patience + Duration::from_millis(2 * interval.unwrap_or(0));
+    let arrived = |reader: &Reader| {
+        if cut { reader.notes.highest() >= last } else { reader.notes.has_all(last) }
+    };
+    let all = async {
+        let mut readers = contenders.iter().flat_map(|contender| &contender.readers);
+        // One after the other: whoever has it all needs no second look.
+        while let Some(reader) = readers.next() {
+            while !arrived(reader) && !reader.has_ended() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(patience, all).await;
+}
+
+pub(super) async fn close(contender: Contender<'_>) {
+    contender.stop.cancel();
+    let all = async {
+        for reader in contender.readers {
+            reader.end().await;
+        }
+    };
+    // What does not close in time is aborted as its readers are dropped.
+    let _ = tokio::time::timeout(CLOSES_WITHIN, all).await;
+}
+
+pub(super) fn totals(contender: &Contender<'_>) -> Totals {
+    account::sum(contender.readers.iter().map(|reader| reader.meter.totals()))
+}
+
+pub(super) fn is_poll(client: &Client) -> bool {
+    matches!(client.transport, Subject::Transport(Transport::ShortPoll | Transport::LongPoll))
+}

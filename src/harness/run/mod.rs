@@ -1,0 +1,145 @@
+//! One group of clients, measured: open, publish, cut, catch up, close, account.
+
+mod account;
+mod contender;
+mod site;
+mod story;
+
+use std::{sync::Arc, time::Duration};
+
+pub use site::{Site, Target};
+
+use self::{account::Measured, site::SiteError};
+use super::{
+    control::ControlError,
+    definition::Definition,
+    plan::Group,
+    process::{self, Usage},
+    reader::Timing,
+    record::{Cost, Record},
+    server_process::ServerOptions,
+};
+use crate::{clock::Clock, link::Totals};
+
+/// A pause in which nothing is published, so that what opening takes is not mixed with what events take.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// What all runs of a session have in common.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// One clock for all.
+    pub clock: Clock,
+    /// Which server is measured.
+    pub target: Target,
+    /// How servers under test are started.
+    pub server: ServerOptions,
+}
+
+/// Why a group could not be measured.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error("{open} of {all} readers of {client} opened within {} s{}", contender::OPENS_WITHIN.as_secs(), .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
+    NotOpen { client: String, open: usize, all: usize, cause: Option<String> },
+    #[error("the server's restart failed: {0}")]
+    Restart(String),
+    #[error("the relay could not be started: {0}")]
+    Relay(std::io::Error),
+}
+
+/// Measures a group; one record per client, whatever happens. `exclusive` says that nothing else runs at the
+/// same time, so that the machine's accounts can be charged to the one client.
+pub async fn run_group(
+    environment: &Environment,
+    definition: &Definition,
+    group: &Group,
+    exclusive: bool,
+) -> Vec<Record> {
+    let started = environment.clock.now();
+    match measure(environment, definition, group, exclusive).await {
+        Ok(records) => records,
+        Err(failure) => {
+            let failed = |client| account::failed(definition, group, client, started, failure.to_string());
+            group.clients.iter().map(failed).collect()
+        }
+    }
+}
+
+async fn measure(
+    environment: &Environment,
+    definition: &Definition,
+    group: &Group,
+    exclusive: bool,
+) -> Result<Vec<Record>, Failure> {
+    let clock = environment.clock;
+    let started = clock.now();
+    let mut site = Site::open(environment, definition).await?;
+    let timing = Timing::new();
+    let mut contenders = Vec::new();
+    for client in &group.clients {
+        contenders.push(contender::contender(&site, clock, client, &group.condition, &timing).await?);
+    }
+    for contender in &contenders {
+        contender::wait_until_open(contender).await?;
+    }
+    tokio::time::sleep(SETTLE).await;
+
+    let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
+    let usage_before = usage(&site, exclusive);
+    let steady_from = clock.now();
+    let story =
+        story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await?;
+    contender::wait_until_arrived(&contenders, story.last, group.condition.fault.is_some()).await;
+    let steady_s = clock.now().since(steady_from).as_secs_f64();
+    let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
+    let cost = usage_since(usage_before, usage(&site, exclusive));
+
+    let mut records = Vec::new();
+    for ((contender, before), after) in contenders.into_iter().zip(before).zip(after) {
+        let opening = account::opening(&contender, before);
+        let (client, latencies) = (contender.client, Arc::clone(&contender.latencies));
+        let notes: Vec<_> = contender.readers.iter().map(|reader| reader.notes.clone()).collect();
+        let meters: Vec<_> = contender.readers.iter().map(|reader| reader.meter.clone()).collect();
+        contender::close(contender).await;
+        let bytes = account::sum(meters.iter().map(|meter| meter.totals()));
+        let steady = account::between(before, after);
+        let latencies = latencies.lock();
+        records.push(account::record(Measured {
+            definition,
+            group,
+            client,
+            started,
+            notes: &notes,
+            latencies: &latencies,
+            opening,
+            steady,
+            steady_s,
+            bytes,
+            cost,
+            story: &story,
+        }));
+    }
+    Ok(records)
+}
+
+/// The server's and this process's usage, where they can be charged to one client.
+fn usage(site: &Site, exclusive: bool) -> Option<(Usage, Usage)> {
+    exclusive.then(|| (site.pid().map(process::usage).unwrap_or_default(), process::own_usage()))
+}
+
+fn usage_since(before: Option<(Usage, Usage)>, after: Option<(Usage, Usage)>) -> Cost {
+    let (Some((server_before, own_before)), Some((server, own))) = (before, after) else {
+        return Cost::default();
+    };
+    let spent = |before: Usage, after: Usage| {
+        after.cpu.zip(before.cpu).map(|(after, before)| after.saturating_sub(before).as_secs_f64())
+    };
+    Cost {
+        server_cpu_s: spent(server_before, server),
+        client_cpu_s: spent(own_before, own),
+        server_rss_kib: server.rss_kib,
+    }
+}

@@ -1,0 +1,139 @@
+//! Where a group runs: a server, its channel, and the ways to both.
+
+use std::{net::SocketAddr, time::Duration};
+
+use url::Url;
+
+use super::Environment;
+use crate::{
+    client::{self, Subscriber, Subscription},
+    harness::{
+        control::{Control, ControlError},
+        definition::{Client, Definition, Publisher, Subject},
+        server_process::{ServerError, ServerOptions, ServerProcess},
+    },
+};
+
+/// Which server is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// Ours, started anew for each group.
+    BuiltIn,
+    /// One that is already there, by its base URL, speaking our endpoints.
+    Url(Url),
+}
+
+/// A server with a channel for one group.
+#[derive(Debug)]
+pub struct Site {
+    process: Option<ServerProcess>,
+    base: Url,
+    control: Control,
+    channel: String,
+}
+
+/// Why there is no site, or no way to it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SiteError {
+    /// The server under test did not start.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A server that is already there does not answer.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Only a server that this program starts can do this.
+    #[error("{0} needs the built-in server: run it without --target")]
+    NeedsBuiltIn(&'static str),
+    /// No address behind the target's name.
+    #[error("no address for {0}: check the target's host name and port")]
+    NoAddress(Url),
+}
+
+impl Site {
+    /// Starts a server, or makes sure that the target answers.
+    pub(super) async fn open(environment: &Environment, definition: &Definition) -> Result<Self, SiteError> {
+        // A name of its own on a server that others may be using too.
+        let channel = format!("experiment-{:016x}", rand::random::<u64>());
+        match &environment.target {
+            Target::BuiltIn => {
+                let options = ServerOptions {
+                    heartbeat_ms: definition.heartbeat_ms,
+                    retry_ms: definition.retry_ms,
+                    ..environment.server.clone()
+                };
+                let process = ServerProcess::start(options).await?;
+                let base = http_url(process.http);
+                Ok(Site { process: Some(process), control: Control::new(base.clone()), base, channel })
+            }
+            Target::Url(base) => {
+                let control = Control::new(base.clone());
+                control.healthy().await?;
+                Ok(Site { process: None, control, base: base.clone(), channel })
+            }
+        }
+    }
+
+    pub(super) fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    pub(super) fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(ServerProcess::pid)
+    }
+
+    /// Who publishes here. On somebody else's server its clock is not ours, so that intended times must
+    /// come from this process.
+    pub(super) fn publisher(&self, wanted: Publisher) -> Publisher {
+        if self.process.is_some() { wanted } else { Publisher::Post }
+    }
+
+    /// Where a client connects to, without a relay.
+    pub(super) fn address(&self, subject: Subject) -> Result<SocketAddr, SiteError> {
+        match (&self.process, subject) {
+            (Some(process), Subject::Floor) => Ok(process.floor),
+            (Some(process), Subject::Transport(_)) => Ok(process.http),
+            (None, Subject::Floor) => Err(SiteError::NeedsBuiltIn("the bare TCP floor")),
+            (None, Subject::Transport(_)) => {
+                let addresses = self.base.socket_addrs(|| None).unwrap_or_default();
+                addresses.first().copied().ok_or_else(|| SiteError::NoAddress(self.base.clone()))
+            }
+        }
+    }
+
+    /// A subscriber as the client specification says, through a relay where one stands in between.
+    pub(super) fn subscriber(
+        &self,
+        client: &Client,
+        relay: Option<SocketAddr>,
+    ) -> Result<Box<dyn Subscriber>, SiteError> {
+        match client.transport {
+            Subject::Floor => {
+                let address = relay.map_or_else(|| self.address(client.transport), Ok)?;
+                Ok(client::floor::subscriber(address, &self.channel, None))
+            }
+            Subject::Transport(transport) => {
+                let base = relay.map_or_else(|| self.base.clone(), http_url);
+                let url = Control::new(base).url(&format!("channels/{}/{transport}", self.channel));
+                let subscription = Subscription { url, after: None, policy: client.policy() };
+                Ok(client::subscriber(transport, subscription))
+            }
+        }
+    }
+
+    /// Kills the server as `kill -9` does, and starts it again after a while.
+    pub(super) async fn restart(&mut self, down_for: Duration) -> Result<(), SiteError> {
+        let process = self.process.as_mut().ok_or(SiteError::NeedsBuiltIn("a restart"))?;
+        process.kill().await.map_err(|source| ServerError::Start { program: "kill".to_owned(), source })?;
+        tokio::time::sleep(down_for).await;
+        process.start_again().await?;
+        Ok(())
+    }
+}
+
+fn http_url(address: SocketAddr) -> Url {
+    Url::parse(&format!("http://{address}/")).expect("an address makes a URL")
+}

@@ -1,0 +1,164 @@
+//! What happens while a group is measured: publishing, and the cut in the middle.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Environment, Failure,
+    contender::{self, Contender},
+    site::Site,
+};
+use crate::{
+    clock::Timestamp,
+    harness::{
+        control::{Control, SourceRequest},
+        definition::{Definition, Fault, Publisher},
+        jitter::Jitter,
+        plan::Condition,
+        publisher::{self, Published},
+        reader::Timing,
+    },
+    link::{Totals, relay},
+};
+
+/// How long a killed server stays away.
+const DOWN_FOR: Duration = Duration::from_millis(300);
+
+/// When, within the measured time, a connection is cut.
+const CUT_AT: f64 = 0.25;
+
+/// What happened to the feed and to the connections while it was measured.
+pub(super) struct Story {
+    /// The number of the last event that was published.
+    pub(super) last: u64,
+    /// When publishing started.
+    pub(super) start: Timestamp,
+    /// When the connection was cut, and with how many bytes passed for each contender.
+    pub(super) cut: Option<(Timestamp, Vec<u64>)>,
+    /// When a new connection would have gone through again.
+    pub(super) mended: Option<Timestamp>,
+    /// What the harness itself published.
+    pub(super) published: Published,
+    /// Why the figures should be doubted.
+    pub(super) doubts: Vec<String>,
+    /// What keeps a silence in force until the run is over.
+    pub(super) _guards: Vec<relay::Guard>,
+}
+
+/// Publishes for as long as the condition says, with the cut in the middle where there is one.
+pub(super) async fn tell(
+    environment: &Environment,
+    definition: &Definition,
+    site: &mut Site,
+    condition: &Condition,
+    timing: &Arc<Timing>,
+    contenders: &[Contender<'_>],
+) -> Result<Story, Failure> {
+    let clock = environment.clock;
+    let seconds = Duration::from_secs_f64;
+    let start = clock.now() + Duration::from_millis(10);
+    let end = start + seconds(condition.warm_up_s + condition.measure_s);
+    timing.measure_from(start + seconds(condition.warm_up_s));
+    let published = Published::default();
+    let jitter = Jitter::watch(clock);
+    let control = site.control();
+    let mut feed = Feeding::Idle;
+    if condition.rate > 0.0 {
+        feed = match site.publisher(definition.publisher) {
+            Publisher::Source => {
+                let Condition { rate, payload_bytes, pattern, seed, .. } = *condition;
+                clock.sleep_until(start).await;
+                control
+                    .start_source(site.channel(), SourceRequest { rate, payload_bytes, pattern, seed })
+                    .await?;
+                Feeding::Source
+            }
+            Publisher::Post => {
+                let stop = CancellationToken::new();
+                let task = tokio::spawn(publisher::publish(
+                    control.clone(),
+                    site.channel().to_owned(),
+                    condition.clone(),
+                    (clock, start),
+                    timing.clone(),
+                    published.clone(),
+                    stop.clone(),
+                ));
+                Feeding::Post { stop, task }
+            }
+        };
+    }
+    let (mut cut, mut mended, mut guards) = (None, None, Vec::new());
+    if let Some(fault) = condition.fault {
+        clock.sleep_until(start + seconds(condition.warm_up_s + CUT_AT * condition.measure_s)).await;
+        let bytes: Vec<u64> = contenders
+            .iter()
+            .map(|contender| {
+                let Totals { application_in, application_out, .. } = contender::totals(contender);
+                application_in + application_out
+            })
+            .collect();
+        cut = Some((clock.now(), bytes));
+        guards = inflict(fault, site, contenders).await?;
+        mended = Some(clock.now());
+    }
+    clock.sleep_until(end).await;
+    let last = feed.end(&control, site.channel(), &published).await?;
+    Ok(Story {
+        last,
+        start,
+        cut,
+        mended,
+        published,
+        doubts: jitter.doubt().into_iter().collect(),
+        _guards: guards,
+    })
+}
+
+/// Who publishes, so that it can be ended.
+enum Feeding {
+    Idle,
+    Source,
+    Post { stop: CancellationToken, task: tokio::task::JoinHandle<()> },
+}
+
+impl Feeding {
+    /// Ends it, and says how many events there were.
+    async fn end(self, control: &Control, channel: &str, published: &Published) -> Result<u64, Failure> {
+        match self {
+            Feeding::Idle => Ok(0),
+            Feeding::Source => {
+                control.stop_source(channel).await?;
+                // The channel is this run's own, so its newest event's number is the count.
+                Ok(control.head(channel).await?.sequence)
+            }
+            Feeding::Post { stop, task } => {
+                stop.cancel();
+                // A publisher that panicked has published what it noted, and the count shows it.
+                let _ = task.await;
+                Ok(published.lock().len() as u64)
+            }
+        }
+    }
+}
+
+/// Does it. A silence lasts for as long as its guards are kept.
+async fn inflict(
+    fault: Fault,
+    site: &mut Site,
+    contenders: &[Contender<'_>],
+) -> Result<Vec<relay::Guard>, Failure> {
+    let on_the_way = match fault {
+        Fault::Restart => {
+            site.restart(DOWN_FOR).await.map_err(|error| Failure::Restart(error.to_string()))?;
+            return Ok(Vec::new());
+        }
+        Fault::Close => relay::Fault::Close,
+        Fault::Reset => relay::Fault::Reset,
+        // What stands is dead for good; what is made anew goes through, as when a router forgot.
+        Fault::Silence => relay::Fault::Silence { new_connections_pass: true },
+    };
+    let relays = contenders.iter().flat_map(|contender| &contender.relays);
+    Ok(relays.map(|relay| relay.apply(on_the_way)).collect())
+}

@@ -1,0 +1,206 @@
+//! A session: experiments, one after the other, into a folder.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    catalogue::Sourced,
+    definition::{Definition, Fault, Subject},
+    folder::{Folder, FolderError},
+    machine,
+    manifest::Manifest,
+    plan::{Form, Group, Plan},
+    progress::Progress,
+    run::{self, Environment, Target},
+};
+
+/// What a session runs.
+#[derive(Debug)]
+pub struct Session {
+    /// The experiments, in order.
+    pub experiments: Vec<Sourced>,
+    /// Quick or full.
+    pub form: Form,
+    /// Overrides the profile's number of repetitions.
+    pub repetitions: Option<u32>,
+    /// What all random choices are drawn from.
+    pub seed: u64,
+    /// Where to write, if not under `results/`.
+    pub out: Option<PathBuf>,
+    /// The command line, for the manifest.
+    pub command: Vec<String>,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// What could not be written any more, where that ended it.
+    pub unwritten: Option<FolderError>,
+}
+
+/// Runs a session. Raising `interrupt` ends it with what has been measured by then.
+///
+/// # Errors
+/// Where its folder can't be made.
+pub async fn run(
+    session: Session,
+    environment: &Environment,
+    interrupt: &CancellationToken,
+) -> Result<Outcome, FolderError> {
+    let started = SystemTime::now();
+    let folder = Folder::create(session.out.as_deref(), started)?;
+    let plans: Vec<_> = session
+        .experiments
+        .iter()
+        .map(|sourced| {
+            let mut definition = sourced.definition.clone();
+            leave_out_impossible(&mut definition, &environment.target);
+            let plan = Plan::new(&definition, session.form, session.repetitions, session.seed);
+            (definition, plan)
+        })
+        .collect();
+    let mut manifest = manifest(&session, environment, started, &plans);
+    folder.write_manifest(&manifest)?;
+    let mut outcome =
+        Outcome { folder: folder.path().to_owned(), failed: 0, interrupted: false, unwritten: None };
+    for (definition, plan) in &plans {
+        if let Err(error) =
+            run_experiment(definition, plan, environment, &folder, interrupt, &mut outcome).await
+        {
+            outcome.unwritten = Some(error);
+            return Ok(outcome);
+        }
+        if interrupt.is_cancelled() {
+            outcome.interrupted = true;
+            return Ok(outcome);
+        }
+    }
+    manifest.finished = Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
+    outcome.unwritten = folder.write_manifest(&manifest).err();
+    Ok(outcome)
+}
+
+async fn run_experiment(
+    definition: &Definition,
+    plan: &Plan,
+    environment: &Environment,
+    folder: &Folder,
+    interrupt: &CancellationToken,
+    outcome: &mut Outcome,
+) -> Result<(), FolderError> {
+    let mut records = folder.records(&definition.name)?;
+    let mut progress = Progress::start(&definition.name, plan.runs(), plan.seconds());
+    for step in &plan.steps {
+        progress.running(&describe(step));
+        let exclusive = matches!(step.as_slice(), [group] if group.clients.len() == 1);
+        let groups = step.iter().map(|group| run::run_group(environment, definition, group, exclusive));
+        let measured = tokio::select! {
+            measured = futures_util::future::join_all(groups) => measured,
+            // Dropping the groups ends their readers, relays and servers.
+            () = interrupt.cancelled() => break,
+        };
+        for record in measured.iter().flatten() {
+            records.add(record)?;
+            outcome.failed += u64::from(record.err.is_some());
+            progress.ran(record);
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+fn describe(step: &[Group]) -> String {
+    match step {
+        [group] if group.clients.len() == 1 => {
+            let client = &group.clients[0];
+            group.condition.run_name(client, group.repetition)
+        }
+        _ => format!("{} runs side by side", step.iter().map(|group| group.clients.len()).sum::<usize>()),
+    }
+}
+
+/// What only a server that we start can do is not planned against another one; [`left_out`] says so.
+fn leave_out_impossible(definition: &mut Definition, target: &Target) {
+    if *target == Target::BuiltIn {
+        return;
+    }
+    definition.clients.retain(|client| client.transport != Subject::Floor);
+    for conditions in &mut definition.conditions {
+        let only_restart = conditions.fault == [Fault::Restart];
+        conditions.fault.retain(|fault| *fault != Fault::Restart);
+        if only_restart {
+            conditions.rate.clear();
+        }
+        conditions.clients.retain(|name| definition.clients.iter().any(|client| client.name == *name));
+    }
+}
+
+/// What of an experiment can't be measured against this target, in words; empty for the built-in server.
+pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
+    if *target == Target::BuiltIn {
+        return Vec::new();
+    }
+    let mut words = Vec::new();
+    if definition.clients.iter().any(|client| client.transport == Subject::Floor) {
+        words.push(format!(
+            "{}: the bare TCP floor is left out: only the built-in server has one",
+            definition.name
+        ));
+    }
+    if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Restart)) {
+        words.push(format!(
+            "{}: restarts are left out: only the built-in server is ours to kill",
+            definition.name
+        ));
+    }
+    words
+}
+
+fn manifest(
+    session: &Session,
+    environment: &Environment,
+    started: SystemTime,
+    plans: &[(Definition, Plan)],
+) -> Manifest {
+    let definitions = session.experiments.iter();
+    Manifest {
+        pushlab: env!("CARGO_PKG_VERSION").to_owned(),
+        command: session.command.clone(),
+        profile: session.form.slug().to_owned(),
+        seed: session.seed,
+        started: humantime::format_rfc3339_seconds(started).to_string(),
+        finished: None,
+        target: match &environment.target {
+            Target::BuiltIn => "built-in".to_owned(),
+            Target::Url(url) => url.to_string(),
+        },
+        definitions: definitions
+            .map(|sourced| (sourced.definition.name.clone(), sourced.text.clone()))
+            .collect::<BTreeMap<_, _>>(),
+        planned: plans.iter().map(|(definition, plan)| (definition.name.clone(), plan.runs())).collect(),
+        left_out: plans_left_out(session, environment),
+        git_revision: machine::git_revision(),
+        machine: machine::this_machine(),
+    }
+}
+
+fn plans_left_out(session: &Session, environment: &Environment) -> Vec<String> {
+    let of = |sourced: &Sourced| left_out(&sourced.definition, &environment.target);
+    session.experiments.iter().flat_map(of).collect()
+}
+
+/// Where the newest run is, for messages.
+pub fn report_path(folder: &Path) -> PathBuf {
+    folder.join("report.html")
+}

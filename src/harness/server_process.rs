@@ -1,0 +1,154 @@
+//! The server under test: this program again, in a process of its own.
+//!
+//! A process of its own, so that its CPU time and memory are its own and it can be killed; the same
+//! program, so that `cargo run --bin experiment` needs no second build. It ends when this process does:
+//! its standard input is a pipe that closes then, however this process ends.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStdin, Command},
+};
+
+use crate::clock::Clock;
+
+/// The word that makes `experiment` a server; not for people's command lines.
+pub const SERVE_WORD: &str = "serve-for-experiment";
+
+/// How long a server may take to say that it listens.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a server under test is started with.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The program: this one.
+    pub program: PathBuf,
+    /// The clock whose anchor is handed down.
+    pub clock: Clock,
+    /// Milliseconds between heartbeats, where not the default.
+    pub heartbeat_ms: Option<u64>,
+    /// The `retry:` time in milliseconds, where not the default.
+    pub retry_ms: Option<u64>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct ServerProcess {
+    options: ServerOptions,
+    child: Child,
+    _stdin: Option<ChildStdin>,
+    /// Where it answers HTTP.
+    pub http: SocketAddr,
+    /// Where the bare TCP floor listens.
+    pub floor: SocketAddr,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The program could not be started.
+    #[error("could not start {program}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// It did not say where it listens.
+    #[error("the server under test did not come up: {0}; its own messages are above")]
+    NotUp(String),
+}
+
+impl ServerProcess {
+    /// Starts a server on free ports and waits until it listens.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (child, stdin, http, floor) = spawn(&options, free).await?;
+        Ok(ServerProcess { options, child, _stdin: stdin, http, floor })
+    }
+
+    /// Its process id, for accounting; `None` once it is gone.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Ends it as `kill -9` does: no drain, no goodbye, its memory gone.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        self.child.kill().await
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        let (child, stdin, http, floor) = spawn(&self.options, self.http).await?;
+        (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
+        Ok(())
+    }
+}
+
+async fn spawn(
+    options: &ServerOptions,
+    listen: SocketAddr,
+) -> Result<(Child, Option<ChildStdin>, SocketAddr, SocketAddr), ServerError> {
+    let mut command = Command::new(&options.program);
+    command
+        .arg(SERVE_WORD)
+        .arg("--listen")
+        .arg(listen.to_string())
+        .env(Clock::ANCHOR_VARIABLE, options.clock.anchor_ns().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    for (flag, value) in [("--heartbeat-ms", options.heartbeat_ms), ("--retry-ms", options.retry_ms)] {
+        if let Some(value) = value {
+            command.arg(flag).arg(value.to_string());
+        }
+    }
+    // Ctrl-C goes to every process of the terminal's foreground group; the measured server has to live on
+    // until the harness has written down what was measured.
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child =
+        command.spawn().map_err(|source| ServerError::Start { program: name(&options.program), source })?;
+    let stdin = child.stdin.take();
+    let stdout = child.stdout.take().ok_or_else(|| ServerError::NotUp("it has no output".into()))?;
+    let mut lines = BufReader::new(stdout).lines();
+    let read = async {
+        let mut line = async || -> Result<String, ServerError> {
+            let line = lines.next_line().await.map_err(|error| ServerError::NotUp(error.to_string()))?;
+            line.ok_or_else(|| ServerError::NotUp("it ended at once".into()))
+        };
+        let http = address(&line().await?, "listening on http://")?;
+        let floor = address(&line().await?, "floor on ")?;
+        Ok((http, floor))
+    };
+    let (http, floor) = tokio::time::timeout(STARTS_WITHIN, read)
+        .await
+        .map_err(|_| ServerError::NotUp(format!("no word within {} s", STARTS_WITHIN.as_secs())))??;
+    Ok((child, stdin, http, floor))
+}
+
+fn address(line: &str, prefix: &str) -> Result<SocketAddr, ServerError> {
+    line.strip_prefix(prefix)
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(|| ServerError::NotUp(format!("it said {line:?}")))
+}
+
+fn name(program: &Path) -> String {
+    program.display().to_string()
+}
