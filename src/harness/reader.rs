@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
@@ -135,6 +136,8 @@ pub struct Start {
     pub keep_sightings: bool,
     /// Seeds its back-off.
     pub seed: u64,
+    /// How long it waits before it connects.
+    pub after: Duration,
 }
 
 impl Reader {
@@ -163,8 +166,11 @@ impl Reader {
         };
         let context =
             Context { clock: start.clock, meter: Arc::clone(&meter), stop: start.stop, seed: start.seed };
-        let subscriber = start.subscriber;
-        let task = tokio::spawn(async move { subscriber.run(context, &mut observer).await });
+        let (subscriber, after) = (start.subscriber, start.after);
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            subscriber.run(context, &mut observer).await
+        });
         Reader { notes, meter, task }
     }
 

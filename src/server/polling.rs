@@ -20,9 +20,12 @@ use crate::{
 /// Events in an answer where the client does not say.
 const DEFAULT_LIMIT: usize = 1_000;
 
+/// Bytes of data in an answer: more than a stream's batch, as the next answer is a whole interval away.
+const MAX_BYTES: usize = 1 << 20;
+
 /// How much one answer holds at most.
 pub(super) fn limit(query: &Query) -> ReadLimit {
-    ReadLimit { events: query.limit.unwrap_or(DEFAULT_LIMIT), ..ReadLimit::default() }
+    ReadLimit { events: query.limit.unwrap_or(DEFAULT_LIMIT), bytes: MAX_BYTES }
 }
 
 /// Counts the connection among the channel's readers.

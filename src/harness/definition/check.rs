@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Client, Conditions, Definition, Fault, Operand, Profile, Publisher, ReconnectKind, Selector, Subject,
+    Client, Conditions, Definition, Fault, Layout, Operand, Profile, Publisher, ReconnectKind, Selector,
+    Subject,
 };
 use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
 
@@ -30,7 +31,8 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
         check_conditions(definition, conditions).map_err(|(field, problem)| (key(field), problem))?;
     }
     for (name, profile) in [("quick", definition.quick), ("full", definition.full)] {
-        check_profile(profile).map_err(|(field, problem)| (format!("{name}.{field}"), problem))?;
+        check_profile(definition.layout, profile)
+            .map_err(|(field, problem)| (format!("{name}.{field}"), problem))?;
     }
     for claim in &definition.claims {
         let sides =
@@ -112,7 +114,11 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
     Ok(())
 }
 
-fn check_profile(profile: Profile) -> Result<(), (&'static str, String)> {
+fn check_profile(layout: Layout, profile: Profile) -> Result<(), (&'static str, String)> {
+    if profile.at_once == 0 || (profile.at_once > 1 && layout != Layout::Together) {
+        let problem = "must be at least 1, and only the layout \"together\" takes more";
+        return Err(("at_once", problem.into()));
+    }
     if !(1..=1_000).contains(&profile.repetitions) {
         return Err(("repetitions", "must be from 1 to 1000".into()));
     }

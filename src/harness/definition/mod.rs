@@ -107,6 +107,13 @@ pub struct Profile {
     pub warm_up_s: f64,
     /// Seconds measured in each run.
     pub measure_s: f64,
+    /// With the layout `together`: how many repetitions run at the same time.
+    #[serde(default = "one_at_once")]
+    pub at_once: u32,
+}
+
+fn one_at_once() -> u32 {
+    1
 }
 
 /// What is wrong with a definition: the file, the place in it, and the fix.

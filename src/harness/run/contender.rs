@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, account, site::Site};
@@ -51,6 +52,7 @@ pub(super) async fn contender<'a>(
     let on_the_way = condition.fault.is_some_and(|fault| fault != Fault::Restart);
     let (latencies, stop) = (Latencies::new(), CancellationToken::new());
     let (mut readers, mut relays) = (Vec::new(), Vec::new());
+    let mut rng = StdRng::seed_from_u64(condition.seed);
     for number in 0..condition.readers {
         let relay = if on_the_way {
             let relay = Relay::start(site.address(client.transport)?).await.map_err(Failure::Relay)?;
@@ -67,10 +69,18 @@ pub(super) async fn contender<'a>(
             latencies: latencies.clone(),
             keep_sightings: condition.fault.is_some(),
             seed: condition.seed ^ u64::from(number),
+            after: spread(client, &mut rng),
         }));
         relays.extend(relay);
     }
     Ok(Contender { client, readers, relays, latencies, stop })
+}
+
+/// When a reader starts. Pollers that all began at once would ask in step for ever, and meet evenly spaced
+/// events at the same point of their interval; in life each page was opened at a time of its own.
+fn spread(client: &Client, rng: &mut StdRng) -> Duration {
+    let interval = client.interval_ms.map_or(Duration::ZERO, Duration::from_millis);
+    interval.mul_f64(rng.random())
 }
 
 pub(super) async fn wait_until_open(contender: &Contender<'_>) -> Result<(), Failure> {
