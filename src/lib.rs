@@ -8,3 +8,4 @@ pub mod feed;
 pub mod harness;
 pub mod link;
 pub mod transport;
+pub mod watch;
