@@ -1,5 +1,7 @@
 //! The two polls.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
+
 mod client_support;
 
 use std::time::Duration;

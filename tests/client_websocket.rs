@@ -1,5 +1,7 @@
 //! The WebSocket client, bare and with the extra code.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
+
 mod client_support;
 
 use std::time::Duration;
