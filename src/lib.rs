@@ -50,3 +50,4 @@ pub mod report;
 pub mod schedule;
 pub mod server;
 pub mod transport;
+pub mod watch;

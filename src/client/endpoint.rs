@@ -15,23 +15,22 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of an `http` or `ws` URL.
+    /// The endpoint of an `http` or `ws` URL. Any other is refused, since no later attempt would go better.
     pub(super) fn of(url: &Url) -> Result<Endpoint, Cause> {
         match url.scheme() {
             "http" | "ws" => {}
-            "https" | "wss" => {
-                return Err(Cause::Connect(format!(
-                    "{}:// needs TLS, which pushlab does not speak: use an http:// or ws:// URL",
-                    url.scheme()
+            scheme @ ("https" | "wss") => {
+                return Err(Cause::Refused(format!(
+                    "{scheme}:// needs TLS, which pushlab does not speak: use an http:// or ws:// URL"
                 )));
             }
             scheme => {
-                return Err(Cause::Connect(format!(
-                    "{scheme}:// is no scheme that can be read: use http:// or ws://"
+                return Err(Cause::Refused(format!(
+                    "{scheme}:// can't be read: use an http:// or ws:// URL"
                 )));
             }
         }
-        let host = url.host().ok_or_else(|| Cause::Connect(format!("{url} names no host")))?.to_owned();
+        let host = url.host().ok_or_else(|| Cause::Refused(format!("{url} names no host")))?.to_owned();
         Ok(Endpoint { host, port: url.port().unwrap_or(80) })
     }
 

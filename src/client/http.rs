@@ -8,6 +8,7 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -34,8 +35,8 @@ pub(super) struct Http {
     pub(super) tally: Arc<Tally>,
     sender: SendRequest<Empty<Bytes>>,
     connection: Connection<TokioIo<Counted>, Empty<Bytes>>,
-    /// The driver has come to its end and must not be polled again.
-    ended: bool,
+    /// How the driver came to its end, after which it must not be polled again.
+    ended: Option<Cause>,
 }
 
 /// What to ask for.
@@ -111,7 +112,7 @@ impl Http {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| cause_of(&error))?;
-        Ok(Http { endpoint, tally, sender, connection, ended: false })
+        Ok(Http { endpoint, tally, sender, connection, ended: None })
     }
 
     async fn send(&mut self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Cause> {
@@ -122,18 +123,20 @@ impl Http {
             sender.send_request(request).await
         })
         .await
-        .map_err(|error| cause_of(&error))
     }
 
     /// The next piece of a response's body; `None` at its end.
     pub(super) async fn chunk(&mut self, body: &mut Incoming) -> Option<Result<Bytes, Cause>> {
         loop {
-            let frame = drive(&mut self.connection, &mut self.ended, body.frame()).await?;
-            match frame.map(hyper::body::Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(data)),
-                // Trailers say nothing here.
-                Ok(Err(_)) => {}
-                Err(error) => return Some(Err(cause_of(&error))),
+            let frame = async { body.frame().await.transpose() };
+            match drive(&mut self.connection, &mut self.ended, frame).await {
+                Ok(None) => return None,
+                Ok(Some(frame)) => match frame.into_data() {
+                    Ok(data) => return Some(Ok(data)),
+                    // Trailers say nothing here.
+                    Err(_) => {}
+                },
+                Err(cause) => return Some(Err(cause)),
             }
         }
     }
@@ -184,16 +187,25 @@ impl Http {
 }
 
 /// Polls a connection beside a future that waits for something that it does.
-async fn drive<F: Future>(
+async fn drive<T>(
     connection: &mut Connection<TokioIo<Counted>, Empty<Bytes>>,
-    ended: &mut bool,
-    future: F,
-) -> F::Output {
+    ended: &mut Option<Cause>,
+    future: impl Future<Output = hyper::Result<T>>,
+) -> Result<T, Cause> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        // Its error, if there is one, is told to the future as well.
-        *ended = *ended || connection.poll_without_shutdown(cx).is_ready();
-        future.as_mut().poll(cx)
+        if ended.is_none()
+            && let Poll::Ready(end) = connection.poll_without_shutdown(cx)
+        {
+            *ended = Some(end.map_or_else(|error| cause_of(&error), |()| Cause::Closed(None)));
+        }
+        match (future.as_mut().poll(cx), &*ended) {
+            (Poll::Ready(done), _) => Poll::Ready(done.map_err(|error| cause_of(&error))),
+            // It would wait for ever: the handle does not notice while the driver has only ended and is
+            // not dropped.
+            (Poll::Pending, Some(cause)) => Poll::Ready(Err(cause.clone())),
+            (Poll::Pending, None) => Poll::Pending,
+        }
     })
     .await
 }

@@ -99,7 +99,8 @@ mod tests {
             let id = Cursor { epoch: Epoch::new(5), sequence: 7 };
             let event = Draft::new(Some(&kind), text.clone()).expect("a good type").with_id(id);
             let expected = Message::Event { id: "5-7".into(), kind: kind.into(), data: event.data.as_str().into() };
-            prop_assert_eq!(parse(&event_json(&event)), expected);
+            let json = event_json(&event);
+            prop_assert_eq!(parse(&json), expected);
         }
 
         #[test]

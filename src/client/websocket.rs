@@ -3,10 +3,10 @@
 //! Bare, as the browser gives it, it ends when its connection does. The extra code that every application
 //! then writes, to come back after a while and to say where it stood, is the policy.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{Request, StatusCode, header};
+use http::{Request, header};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tungstenite::{
     Error,
@@ -23,7 +23,11 @@ use super::{
     message::{self, Message},
     poll::may_pass,
 };
-use crate::{clock::Timestamp, event::DEFAULT_TYPE, link::Counted};
+use crate::{
+    clock::Timestamp,
+    event::DEFAULT_TYPE,
+    link::{Counted, Tally},
+};
 
 pub(super) struct WebSocket {
     url: url::Url,
@@ -37,60 +41,64 @@ impl WebSocket {
         WebSocket { url: subscription.url, policy: subscription.policy, cursor: subscription.after }
     }
 
-    async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
-        let (context, tally) = (teller.context, stream.tally());
-        let request = self.request().map_err(Over::Fatal)?;
+    async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Over {
+        let (context, limit) = (teller.context, self.policy.quiet_limit);
+        let tally = stream.tally();
+        let request = match self.request() {
+            Ok(request) => request,
+            Err(cause) => return Over::Fatal(cause),
+        };
         tally.begin_request();
         let handshake = client_async_with_config(request, stream, Some(config()));
-        let handshake = async { handshake.await.map_err(|error| refused(&error)) };
-        let (mut socket, _) = within(self.policy.quiet_limit, handshake).await?;
-        // Our server fixes the place where reading starts before it answers the handshake.
-        teller.open(tally.read_at())?;
-        let stop = context.stop.clone();
-        let following = unless_quiet(self.policy.quiet_limit, context, &tally, async {
-            self.follow(&mut socket, || tally.read_at(), teller).await
-        });
-        let over = until_stopped(&stop, following).await;
+        let handshake = within(limit, async { handshake.await.map_err(|error| refused(&error)) });
+        let (mut socket, _) = tokio::select! {
+            shaken = handshake => match shaken {
+                Ok(shaken) => shaken,
+                Err(over) => return over,
+            },
+            () = context.stop.cancelled() => return Over::Stopped,
+        };
+        // The server is expected to know where reading starts before it answers the handshake.
+        if let Err(over) = teller.open(tally.read_at()) {
+            return over;
+        }
+        let following = self.follow(&mut socket, &tally, teller);
+        let following = unless_quiet(limit, context, &tally, following);
+        let over = until_stopped(&context.stop, following).await;
         if matches!(over, Over::Stopped) {
             farewell(&mut socket).await;
         }
-        Err(over)
+        over
     }
 
     /// Reads messages until the connection is over.
     async fn follow(
         &mut self,
         socket: &mut WebSocketStream<&mut Counted>,
-        read_at: impl Fn() -> Timestamp,
+        tally: &Tally,
         teller: &mut Teller<'_>,
     ) -> Result<Infallible, Over> {
         let mut is_first = true;
-        let mut closing = None;
         while let Some(frame) = socket.next().await {
-            let at = read_at();
-            match frame {
-                Ok(Frame::Text(text)) => self.tell_text(at, &text, is_first, teller)?,
-                Ok(Frame::Binary(bytes)) => {
+            let at = tally.read_at();
+            match frame.map_err(|error| lost(&error))? {
+                Frame::Text(text) => self.tell_text(at, &text, is_first, teller)?,
+                Frame::Binary(bytes) => {
                     let data = String::from_utf8_lossy(&bytes);
                     teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })?;
                 }
-                // Pings are answered by tungstenite, at the next call to read at the latest.
-                Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => continue,
-                Ok(Frame::Close(frame)) => {
-                    // What follows is the server's end of the TCP connection; its coming is no news, and
-                    // its not coming neither.
-                    closing = Some(Cause::Closed(frame.as_ref().map(describe)));
-                    break;
+                // Pings are answered by tungstenite, at the next call to read.
+                Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => continue,
+                Frame::Close(frame) => {
+                    // The answer to the close frame has still to go out. The server's end of the TCP
+                    // connection, which follows, is no news.
+                    let _ = socket.flush().await;
+                    return Err(Over::Lost(Cause::Closed(frame.as_ref().map(describe))));
                 }
-                Err(error) => return Err(lost(&error)),
             }
             is_first = false;
         }
-        if closing.is_some() {
-            // The answer to the close frame has still to go out.
-            let _ = socket.flush().await;
-        }
-        Err(Over::Lost(closing.unwrap_or(Cause::Closed(None))))
+        Err(Over::Lost(Cause::Closed(None)))
     }
 
     fn tell_text(
@@ -158,10 +166,7 @@ impl Session for WebSocket {
             },
             () = context.stop.cancelled() => return Over::Stopped,
         };
-        // The handshake can be stopped anywhere; what follows it stops itself, to say goodbye first.
-        let over = match self.read(&mut stream, teller).await {
-            Err(over) => over,
-        };
+        let over = self.read(&mut stream, teller).await;
         if matches!(over, Over::Stopped | Over::Fatal(_)) {
             stream.close(FAREWELL).await;
         }

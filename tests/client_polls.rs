@@ -1,0 +1,220 @@
+//! The two polls.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
+
+mod client_support;
+
+use std::time::Duration;
+
+use client_support::{Server, fixed, is_event, nth, read, subscription};
+use pushlab::{
+    client::{Cause, End, Policy, Reconnect},
+    transport::Transport::{self, LongPoll, ShortPoll},
+};
+use tokio::sync::mpsc;
+
+const POLLS: [Transport; 2] = [ShortPoll, LongPoll];
+
+fn quick() -> Policy {
+    Policy { interval: Duration::from_millis(5), ..fixed(1) }
+}
+
+fn page(cursor: u32, events: &[u32]) -> String {
+    let events = events
+        .iter()
+        .map(|n| serde_json::json!({ "id": format!("a-{n}"), "type": "tick", "data": n.to_string() }));
+    serde_json::json!({ "cursor": format!("a-{cursor}"), "gap": null, "events": events.collect::<Vec<_>>() })
+        .to_string()
+}
+
+#[tokio::test]
+async fn they_go_on_from_the_cursor_over_one_connection() {
+    for transport in POLLS {
+        let (heads, mut asked) = mpsc::unbounded_channel();
+        let server = Server::start(move |_, mut conversation| {
+            let heads = heads.clone();
+            async move {
+                for body in [
+                    page(3, &[]),
+                    page(5, &[4, 5]),
+                    r#"{"cursor":"b-0","gap":{"missed":null,"reason":"restarted"},"events":[]}"#.to_owned(),
+                    page(6, &[6]),
+                ] {
+                    heads.send(conversation.head().await).unwrap();
+                    conversation.answer("200 OK", "content-type: application/json\r\n", &body).await;
+                }
+                conversation.linger().await;
+            }
+        })
+        .await;
+        let url = format!("http://{}/channels/a/x?limit=9", server.addr);
+        let seen = read(transport, subscription(url, quick()), nth(3, is_event)).await;
+        assert_eq!(
+            seen.lines,
+            [
+                "connecting 1",
+                "open",
+                "event a-4 tick \"4\"",
+                "event a-5 tick \"5\"",
+                "gap None Restarted",
+                "event a-6 tick \"6\"",
+            ]
+        );
+        assert_eq!((seen.totals.connections, seen.totals.requests), (1, 4));
+        let wait = if transport == LongPoll { "&wait=25" } else { "" };
+        for after in ["", "&after=a-3", "&after=a-5", "&after=b-0"] {
+            let head = asked.recv().await.unwrap();
+            assert!(
+                head.starts_with(&format!("GET /channels/a/x?limit=9{after}{wait} HTTP/1.1\r\n")),
+                "{head}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_closed_is_replaced_at_once_and_nothing_is_lost() {
+    for transport in POLLS {
+        for reset in [false, true] {
+            let server = Server::start(move |number, mut conversation| async move {
+                conversation.head().await;
+                let number = number as u32;
+                conversation.answer("200 OK", "", &page(number, &[number])).await;
+                if reset {
+                    // A RST overtakes what was not read yet, so it waits for the next request.
+                    conversation.head().await;
+                    conversation.reset();
+                }
+            })
+            .await;
+            let policy = Policy { reconnect: Reconnect::Fixed(Duration::from_secs(3600)), ..quick() };
+            let url = format!("http://{}/", server.addr);
+            let seen = read(transport, subscription(url, policy), nth(3, is_event)).await;
+            let events: Vec<_> = seen.lines.iter().filter(|line| is_event(line)).collect();
+            assert_eq!(events.len(), 3, "{seen:?}");
+            assert!(seen.lines.iter().any(|line| line.starts_with("closed")), "it was noticed: {seen:?}");
+            assert!(!seen.lines.iter().any(|line| line.starts_with("retrying")), "{seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_announces_each_close_is_no_outage() {
+    let server = Server::start(|number, mut conversation| async move {
+        conversation.head().await;
+        let number = number as u32;
+        conversation.answer("200 OK", "connection: close\r\n", &page(number, &[number])).await;
+    })
+    .await;
+    let seen =
+        read(ShortPoll, subscription(format!("http://{}/", server.addr), quick()), nth(3, is_event)).await;
+    assert_eq!(seen.lines[..2], ["connecting 1", "open"]);
+    assert_eq!(seen.lines.len(), 5, "{:?}", seen.lines);
+    assert_eq!(seen.totals.connections, 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_given_up_and_asked_for_again() {
+    for transport in POLLS {
+        let server = Server::start(|number, mut conversation| async move {
+            conversation.head().await;
+            if number > 0 {
+                conversation.answer("200 OK", "", &page(1, &[1])).await;
+            }
+            conversation.linger().await;
+        })
+        .await;
+        let policy =
+            Policy { wait: Duration::from_millis(50), answer_within: Duration::from_millis(150), ..quick() };
+        let seen = read(transport, subscription(format!("http://{}/", server.addr), policy), is_event).await;
+        let limit = if transport == LongPoll { 200 } else { 150 };
+        assert_eq!(seen.lines[1], format!("closed: silent for {limit} ms"));
+        assert_eq!(seen.lines[2..], ["retrying 1", "connecting 2", "open", "event a-1 tick \"1\""]);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_may_pass_is_tried_again_and_another_is_not() {
+    for transport in POLLS {
+        let server = Server::start(|number, mut conversation| async move {
+            conversation.head().await;
+            let status = if number == 0 { "503 Service Unavailable" } else { "400 Bad Request" };
+            conversation.answer(status, "", r#"{"error":"bad cursor"}"#).await;
+            conversation.linger().await;
+        })
+        .await;
+        let seen =
+            read(transport, subscription(format!("http://{}/", server.addr), quick()), |_| false).await;
+        let End::Failed(cause) = seen.end else { panic!("{seen:?}") };
+        assert_eq!(cause, Cause::Refused("400 Bad Request: bad cursor".to_owned()));
+        assert!(seen.lines.iter().any(|line| line.contains("503")), "{:?}", seen.lines);
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_body_is_an_event_whenever_it_changes() {
+    for transport in POLLS {
+        let server = Server::start(|_, mut conversation| async move {
+            for body in ["one", "one", r#"{"cursor":"mine"}"#, "one"] {
+                conversation.head().await;
+                conversation.answer("200 OK", "", body).await;
+            }
+            conversation.head().await;
+            conversation.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+            conversation.head().await;
+            conversation.answer("200 OK", "", "last").await;
+            conversation.linger().await;
+        })
+        .await;
+        let url = format!("http://{}/", server.addr);
+        let seen = read(transport, subscription(url, quick()), |line| line.contains("last")).await;
+        let event = |data: &str| format!("event - message {data:?}");
+        let expected = [event("one"), event(r#"{"cursor":"mine"}"#), event("one"), event("last")];
+        assert_eq!(seen.lines[2..], expected);
+    }
+}
+
+#[tokio::test]
+async fn without_resume_the_cursor_is_forgotten_with_the_connection() {
+    for transport in POLLS {
+        let (heads, mut asked) = mpsc::unbounded_channel();
+        let server = Server::start(move |number, mut conversation| {
+            let heads = heads.clone();
+            async move {
+                for _ in 0..2 {
+                    heads.send(conversation.head().await).unwrap();
+                    conversation.answer("200 OK", "", &page(number as u32, &[])).await;
+                }
+            }
+        })
+        .await;
+        let policy = Policy { resume: false, ..quick() };
+        let url = format!("http://{}/", server.addr);
+        read(transport, subscription(url, policy), nth(3, |line| line == "open")).await;
+        for has_cursor in [false, true, false, true] {
+            let head = asked.recv().await.unwrap();
+            assert_eq!(head.contains("after="), has_cursor, "{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn long_poll_is_not_hurried_by_a_server_that_does_not_wait() {
+    let server = Server::start(|_, mut conversation| async move {
+        while !conversation.head().await.is_empty() {
+            conversation.answer("200 OK", "", &page(1, &[])).await;
+        }
+    })
+    .await;
+    let context = client_support::context();
+    let stop = context.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.cancel();
+    });
+    let policy = Policy { interval: Duration::from_secs(3600), ..Policy::default() };
+    let client =
+        pushlab::client::subscriber(LongPoll, subscription(format!("http://{}/", server.addr), policy));
+    let seen = client_support::run(client, context, |_| false).await;
+    assert_eq!((seen.end, seen.totals.requests), (End::Stopped, 2), "the cursor, and one empty answer");
+}

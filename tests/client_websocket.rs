@@ -1,0 +1,227 @@
+//! The WebSocket client, bare and with the extra code.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
+
+mod client_support;
+
+use std::time::Duration;
+
+use client_support::{
+    Conversation, PATIENCE, Server, context, fixed, header, is_event, nth, read, run, subscription,
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use pushlab::{
+    client::{Cause, End, Policy, subscriber},
+    transport::Transport::WebSocket,
+};
+use tokio::{net::TcpStream, sync::mpsc};
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::{
+    Message,
+    handshake::derive_accept_key,
+    protocol::{CloseFrame, Role, frame::coding::CloseCode},
+};
+
+/// Answers the handshake, and gives back its request beside the stream.
+async fn accept(mut conversation: Conversation) -> (String, WebSocketStream<TcpStream>) {
+    let head = conversation.head().await;
+    let key = header(&head, "sec-websocket-key").unwrap();
+    let accept = derive_accept_key(key.as_bytes());
+    conversation
+        .send(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        ))
+        .await;
+    (head, WebSocketStream::from_raw_socket(conversation.stream, Role::Server, None).await)
+}
+
+fn event(id: &str, data: &str) -> Message {
+    Message::text(format!(r#"{{"id":"{id}","type":"message","data":"{data}"}}"#))
+}
+
+#[tokio::test]
+async fn bare_it_tells_what_came_and_ends_with_its_connection() {
+    let server = Server::start(|_, conversation| async move {
+        let (_, mut socket) = accept(conversation).await;
+        for message in [
+            Message::text(r#"{"cursor":"a-1"}"#),
+            event("a-2", "x"),
+            Message::text(r#"{"gap":{"missed":null,"reason":"restarted"}}"#),
+            Message::text("plain"),
+            Message::binary(&b"bin\xff"[..]),
+            Message::text(r#"{"published":{"id":"a-3"}}"#),
+            Message::text(r#"{"cursor":"not the first"}"#),
+            Message::text(r#"{"error":"too fast"}"#),
+        ] {
+            socket.send(message).await.unwrap();
+        }
+        let close = CloseFrame { code: CloseCode::Away, reason: "restart".into() };
+        socket.close(Some(close)).await.unwrap();
+        let answer = socket.next().await;
+        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+    })
+    .await;
+    let seen =
+        read(WebSocket, subscription(format!("ws://{}/x", server.addr), Policy::default()), |_| false).await;
+    assert_eq!(
+        seen.lines,
+        [
+            "connecting 1",
+            "open",
+            "event a-2 message \"x\"",
+            "gap None Restarted",
+            "event - message \"plain\"",
+            "event - message \"bin\u{fffd}\"",
+            "event - message \"{\\\"cursor\\\":\\\"not the first\\\"}\"",
+            "event - error \"too fast\"",
+            "closed: closed by the server: 1001 restart",
+        ]
+    );
+    assert_eq!(seen.end, End::Finished, "an orderly close");
+    assert_eq!((seen.totals.connections, seen.totals.requests), (1, 1));
+}
+
+#[tokio::test]
+async fn bare_it_fails_when_the_connection_breaks() {
+    for reset in [true, false] {
+        let server = Server::start(move |_, conversation| async move {
+            let (_, mut socket) = accept(conversation).await;
+            socket.send(event("a-1", "x")).await.unwrap();
+            // A RST overtakes what was not read yet: the client has answered first.
+            socket.send(Message::Ping("p".into())).await.unwrap();
+            assert!(matches!(socket.next().await, Some(Ok(Message::Pong(_)))));
+            if reset {
+                socket.into_inner().set_zero_linger().unwrap();
+            }
+        })
+        .await;
+        let url = format!("http://{}/x", server.addr);
+        let seen = read(WebSocket, subscription(url, Policy::default()), |_| false).await;
+        assert!(matches!(seen.end, End::Failed(Cause::Broken(_))), "{seen:?}");
+        assert_eq!(seen.lines[2], "event a-1 message \"x\"");
+    }
+}
+
+#[tokio::test]
+async fn with_the_extra_code_it_returns_to_where_it_stood() {
+    for (resume, after) in [(true, ["", "?after=a-1", "?after=a-2"]), (false, ["", "", ""])] {
+        let (heads, mut asked) = mpsc::unbounded_channel();
+        let server = Server::start(move |number, conversation| {
+            let heads = heads.clone();
+            async move {
+                let (head, mut socket) = accept(conversation).await;
+                heads.send(head).unwrap();
+                socket.send(Message::text(r#"{"cursor":"a-1"}"#)).await.unwrap();
+                if number > 0 {
+                    socket.send(event("a-2", "x")).await.unwrap();
+                }
+                // Until the client has read all that: then the connection breaks off.
+                socket.send(Message::Ping("p".into())).await.unwrap();
+                socket.next().await;
+            }
+        })
+        .await;
+        let policy = Policy { resume, ..fixed(1) };
+        let url = format!("ws://{}/x", server.addr);
+        let seen = read(WebSocket, subscription(url, policy), nth(2, is_event)).await;
+        assert_eq!(seen.lines.iter().filter(|line| *line == "open").count(), 3);
+        assert_eq!(seen.lines.iter().filter(|line| *line == "connecting 1").count(), 3);
+        for after in after {
+            let head = asked.recv().await.unwrap();
+            assert!(head.starts_with(&format!("GET /x{after} HTTP/1.1\r\n")), "{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_may_pass_is_tried_again_and_another_is_not() {
+    let server = Server::start(|number, mut conversation| async move {
+        conversation.head().await;
+        let status = if number == 0 { "503 Service Unavailable" } else { "400 Bad Request" };
+        conversation.answer(status, "", r#"{"error":"bad cursor"}"#).await;
+        conversation.linger().await;
+    })
+    .await;
+    let seen = read(WebSocket, subscription(format!("ws://{}/", server.addr), fixed(1)), |_| false).await;
+    let closed: Vec<_> = seen.lines.iter().filter(|line| line.starts_with("closed")).collect();
+    assert!(closed[0].contains("503") && closed[1].contains("bad cursor"), "{closed:?}");
+    assert!(matches!(seen.end, End::Failed(Cause::Refused(_))), "{:?}", seen.end);
+}
+
+#[tokio::test]
+async fn an_ordinary_web_server_is_told_from_a_websocket() {
+    let server = Server::start(|_, mut conversation| async move {
+        conversation.head().await;
+        conversation.answer("200 OK", "", "hello").await;
+        conversation.linger().await;
+    })
+    .await;
+    let seen = read(WebSocket, subscription(format!("ws://{}/", server.addr), fixed(1)), |_| false).await;
+    assert!(matches!(seen.end, End::Failed(Cause::Refused(_))), "{:?}", seen.end);
+}
+
+#[tokio::test]
+async fn pings_are_answered_and_break_the_silence() {
+    let server = Server::start(|_, conversation| async move {
+        let (_, mut socket) = accept(conversation).await;
+        for _ in 0..8 {
+            socket.send(Message::Ping("p".into())).await.unwrap();
+            assert!(matches!(socket.next().await, Some(Ok(Message::Pong(_)))));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        socket.send(event("a-1", "x")).await.unwrap();
+        // Silent from here.
+        tokio::time::sleep(PATIENCE).await;
+    })
+    .await;
+    // Wide of the pings' 50 ms, for machines that are busy with other things.
+    let limit = Duration::from_millis(1500);
+    let policy = Policy { quiet_limit: Some(limit), ..Policy::default() };
+    let seen = read(WebSocket, subscription(format!("ws://{}/", server.addr), policy), |_| false).await;
+    assert_eq!(seen.lines[2..], ["event a-1 message \"x\"", "closed: silent for 1500 ms"]);
+    assert_eq!(seen.end, End::Failed(Cause::Silent(limit)));
+}
+
+#[tokio::test]
+async fn told_to_stop_it_says_goodbye() {
+    let (goodbyes, mut told) = mpsc::unbounded_channel();
+    let server = Server::start(move |_, conversation| {
+        let goodbyes = goodbyes.clone();
+        async move {
+            let (_, mut socket) = accept(conversation).await;
+            socket.send(event("a-1", "x")).await.unwrap();
+            while let Some(message) = socket.next().await {
+                goodbyes.send(message.unwrap()).unwrap();
+            }
+        }
+    })
+    .await;
+    let context = context();
+    let stop = context.stop.clone();
+    let client = subscriber(WebSocket, subscription(format!("ws://{}/", server.addr), Policy::default()));
+    let seen = run(client, context, |line| {
+        if is_event(line) {
+            stop.cancel();
+        }
+        false
+    })
+    .await;
+    assert_eq!(seen.end, End::Stopped);
+    assert!(matches!(told.recv().await, Some(Message::Close(_))));
+}
+
+#[tokio::test]
+async fn a_message_beyond_all_bounds_ends_it() {
+    let server = Server::start(|_, conversation| async move {
+        let (_, socket) = accept(conversation).await;
+        let mut stream = socket.into_inner();
+        // The head alone of a text frame of 4 GiB.
+        let head = [&[0x81, 127][..], &(4_u64 << 30).to_be_bytes()].concat();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, &head).await.unwrap();
+        Conversation { stream }.linger().await;
+    })
+    .await;
+    let seen = read(WebSocket, subscription(format!("ws://{}/", server.addr), fixed(1)), |_| false).await;
+    let End::Failed(Cause::Refused(why)) = seen.end else { panic!("{:?}", seen.end) };
+    assert!(why.contains("larger than"), "{why}");
+}
