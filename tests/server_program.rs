@@ -31,7 +31,11 @@ impl Drop for Program {
 }
 
 fn start(arguments: &[&str]) -> (Program, SocketAddr) {
-    let mut child = command().args(["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
+    announced(command().args(["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap())
+}
+
+/// Waits until a server has said where it listens.
+fn announced(mut child: Child) -> (Program, SocketAddr) {
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let address = line.strip_prefix("listening on http://").unwrap().trim_end().parse().unwrap();
@@ -118,6 +122,37 @@ async fn its_flags_reach_the_server() {
     assert_eq!(support::read_answer(&mut first).await.unwrap().status, 200);
     let mut second = TcpStream::connect(address).await.unwrap();
     assert_eq!(support::read_answer(&mut second).await.unwrap().status, 503);
+}
+
+#[tokio::test]
+async fn at_the_limit_of_open_files_it_refuses_and_goes_on() {
+    // The reserve of 128 is taken off: 22 connections are left.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 150; exec \"$0\" --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_server")]);
+    let (_program, address) = announced(limited.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut held = Vec::new();
+    let mut refused = 0;
+    for _ in 0..60 {
+        let mut tcp = TcpStream::connect(address).await.unwrap();
+        send(&mut tcp, address, "GET /healthz", "").await;
+        match support::read_answer(&mut tcp).await.unwrap().status {
+            200 => held.push(tcp),
+            503 => refused += 1,
+            other => panic!("status {other}"),
+        }
+    }
+    assert_eq!((held.len(), refused), (22, 38));
+    held.clear();
+    patiently(async {
+        loop {
+            let mut tcp = TcpStream::connect(address).await.unwrap();
+            send(&mut tcp, address, "GET /healthz", "").await;
+            if support::read_answer(&mut tcp).await.unwrap().status == 200 {
+                break;
+            }
+        }
+    })
+    .await;
 }
 
 #[test]

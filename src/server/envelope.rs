@@ -30,3 +30,32 @@ pub(crate) async fn wrap(request: Request, next: Next) -> Response {
     let reason = status.canonical_reason().unwrap_or("refused").to_lowercase();
     Refusal::new(status, format!("{reason}: {method} {path:?}; GET / lists what is here")).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn fail() -> StatusCode {
+        panic!("a mistake of ours, made for this test")
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_bare_status_become_errors_in_json() {
+        let router = Router::new()
+            .route("/panic", get(fail))
+            .route("/bare", get(|| async { StatusCode::URI_TOO_LONG }))
+            .layer(from_fn(wrap));
+        for (path, status) in [("/panic", 500), ("/bare", 414)] {
+            let request = http::Request::get(path).body(Body::empty()).expect("a good request");
+            let response = router.clone().oneshot(request).await.expect("infallible");
+            assert_eq!(response.status().as_u16(), status);
+            let body = response.into_body().collect().await.expect("in memory").to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert!(body["error"].is_string(), "{path}: {body}");
+        }
+    }
+}

@@ -52,6 +52,11 @@ impl Flags {
     /// connections follows from it.
     pub fn config(&self) -> Config {
         let possible = max_connections();
+        if let Some(asked) = self.max_connections.filter(|asked| asked.get() > possible) {
+            tracing::warn!(
+                "the limit of open files allows {possible} connections, not {asked}: raise `ulimit -n`"
+            );
+        }
         Config {
             feed: Limits {
                 events_per_channel: self.events_per_channel.get(),
