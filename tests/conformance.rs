@@ -1,7 +1,7 @@
 //! The promise, the same on all transports: a reader that resumes from its last cursor gets every later
 //! event, in order, once, or one explicit gap. Each test runs over `Transport::ALL` with real sockets.
 
-mod support;
+mod readers;
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use pushlab::{
     server::Config,
     transport::Transport,
 };
-use support::{Server, eager, read, read_with};
+use readers::{Server, eager, read, read_with};
 
 fn publish(channel: &Channel, numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
     let publish =
@@ -130,7 +130,7 @@ async fn a_slow_reader_gets_a_gap_and_loses_nothing_unsaid() {
                 let _ = tokio::task::block_in_place(|| stalled.recv());
             }
         };
-        let at_event: support::AtEvent = Box::new(stall);
+        let at_event: readers::AtEvent = Box::new(stall);
         let reader =
             read_with(transport, server.address, transport.slug(), Some(&start), eager(), Some(at_event));
         reader.opened().await;
@@ -141,7 +141,7 @@ async fn a_slow_reader_gets_a_gap_and_loses_nothing_unsaid() {
         }
         drop(resume);
         let last = format!("{EVENTS:0BYTES$}");
-        let done = |seen: &support::Seen| seen.events.last().is_some_and(|(_, data)| *data == last);
+        let done = |seen: &readers::Seen| seen.events.last().is_some_and(|(_, data)| *data == last);
         let seen = reader.until("the newest event came", done).await;
         assert!(!seen.gaps.is_empty(), "{transport}: {EVENTS} events fitted on the way?");
         let missed: u64 = seen.gaps.iter().map(|gap| gap.missed.expect("evictions are counted")).sum();

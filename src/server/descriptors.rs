@@ -3,8 +3,8 @@
 
 use super::listen::REFUSED_AT_A_TIME;
 
-/// Descriptors kept free of connections: standard streams, the listener, the poller, a log file, a TCP
-/// floor, and the connections that are being refused.
+/// Descriptors kept free of connections: standard streams, listeners, the poller, and the connections that
+/// are being refused.
 const RESERVE: usize = REFUSED_AT_A_TIME + 64;
 
 /// Raises the soft limit of open files to the hard one, and says how many connections fit below it with a

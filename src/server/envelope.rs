@@ -1,4 +1,4 @@
-//! What is the same for every answer: errors are JSON, a panic is one too, `OPTIONS` is answered.
+//! What is the same for every answer: errors are JSON, and a panic is one too.
 
 use std::panic::AssertUnwindSafe;
 
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 
 use super::refusal::Refusal;
 
@@ -21,9 +21,6 @@ pub(crate) async fn wrap(request: Request, next: Next) -> Response {
         let message = "the server made a mistake, which its log tells about: please report it";
         return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response();
     };
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        return method_not_allowed(&method, &path, &response);
-    }
     let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if is_ours || !(response.status().is_client_error() || response.status().is_server_error()) {
         return response;
@@ -34,15 +31,31 @@ pub(crate) async fn wrap(request: Request, next: Next) -> Response {
     Refusal::new(status, format!("{reason}: {method} {path:?}; GET / lists what is here")).into_response()
 }
 
-fn method_not_allowed(method: &Method, path: &str, response: &Response) -> Response {
-    let allow = response.headers().get(header::ALLOW).cloned();
-    let allow = allow.unwrap_or_else(|| http::HeaderValue::from_static(""));
-    if method == Method::OPTIONS {
-        // No Access-Control header is added: other origins may not read here.
-        return (StatusCode::NO_CONTENT, [(header::ALLOW, allow)]).into_response();
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn fail() -> StatusCode {
+        panic!("a mistake of ours, made for this test")
     }
-    let methods = allow.to_str().unwrap_or_default().replace(',', " or ");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for {path:?}: use {methods}"))
-        .with(header::ALLOW, allow)
-        .into_response()
+
+    #[tokio::test]
+    async fn a_panic_and_a_bare_status_become_errors_in_json() {
+        let router = Router::new()
+            .route("/panic", get(fail))
+            .route("/bare", get(|| async { StatusCode::URI_TOO_LONG }))
+            .layer(from_fn(wrap));
+        for (path, status) in [("/panic", 500), ("/bare", 414)] {
+            let request = http::Request::get(path).body(Body::empty()).expect("a good request");
+            let response = router.clone().oneshot(request).await.expect("infallible");
+            assert_eq!(response.status().as_u16(), status);
+            let body = response.into_body().collect().await.expect("in memory").to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert!(body["error"].is_string(), "{path}: {body}");
+        }
+    }
 }

@@ -83,17 +83,17 @@ pub(crate) async fn check(
 }
 
 fn judge(hosts: &Hosts, local: Option<SocketAddr>, request: &Request) -> Result<(), Refusal> {
-    if let Some(authority) = authority(request)? {
-        if !hosts.has(&authority, authority.port_u16().unwrap_or(80), local) {
-            return Err(Refusal::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                format!(
-                    "this server does not answer to {:?}: use the address that it printed, or start it with --host {}",
-                    shown(authority.as_str()),
-                    shown(authority.host()),
-                ),
-            ));
-        }
+    if let Some(authority) = authority(request)?
+        && !hosts.has(&authority, authority.port_u16().unwrap_or(80), local)
+    {
+        return Err(Refusal::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            format!(
+                "this server does not answer to {:?}: use the address that it printed, or start it with --host {}",
+                shown(authority.as_str()),
+                shown(authority.host()),
+            ),
+        ));
     }
     if !request.method().is_safe() || request.headers().contains_key(header::UPGRADE) {
         for origin in request.headers().get_all(header::ORIGIN) {

@@ -154,7 +154,8 @@ fn prepare(tcp: &TcpStream, config: &Config) -> io::Result<()> {
     let socket = SockRef::from(tcp);
     // A peer that vanished in silence is noticed by probes while there is nothing to send, and by the
     // user time-out while there is. The latter exists on Linux only; elsewhere the retransmission limit
-    // of the system applies, which is some minutes.
+    // of the system applies, which is some minutes. It also ends a peer that is there but reads nothing at
+    // all for as long; a slow one, which reads now and then, is kept.
     // The probes' times are in whole seconds, and none is an error.
     let (first, next) = (config.dead_after().max(SECOND), config.heartbeat.max(SECOND));
     let probes = TcpKeepalive::new().with_time(first).with_interval(next);

@@ -4,7 +4,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `config` | limits and times, all in one value |
+//! | `config`, `flags` | limits and times, all in one value; the same on a command line |
 //! | `listen` | accepts connections, serves them, ends them: [`run`] |
 //! | `connection` | one TCP connection, and the switch that cuts it below HTTP |
 //! | `envelope` | what is the same for every answer: errors are JSON |
@@ -32,6 +32,7 @@ mod descriptors;
 mod disconnect;
 mod echo;
 mod envelope;
+mod flags;
 pub mod floor;
 mod hosts;
 mod listen;
@@ -54,14 +55,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post, put},
+    response::IntoResponse as _,
+    routing::{MethodRouter, get, post, put},
 };
+
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 pub use config::Config;
 pub use descriptors::max_connections;
+pub use flags::Flags;
 pub use listen::run;
 
-use self::{hosts::Hosts, readers::Readers, source::Sources};
+use self::{hosts::Hosts, readers::Readers, refusal::Refusal, source::Sources};
 use crate::{clock::Clock, feed::Feed};
 
 /// All that the server knows; clones are the same server.
@@ -128,23 +133,39 @@ impl State {
 /// are neither counted nor cut.
 pub fn app(state: State) -> Router {
     let channel = Router::new()
-        .route("/", get(describe::get))
-        .route("/events", post(publish::post))
-        .route("/short-poll", get(short_poll::get))
-        .route("/long-poll", get(long_poll::get))
-        .route("/sse", get(sse::get))
-        .route("/websocket", get(websocket::get))
-        .route("/source", put(source::put).delete(source::delete))
-        .route("/disconnect", post(disconnect::post));
+        .route("/", only("GET, HEAD", get(describe::get)))
+        .route("/events", only("POST", post(publish::post)))
+        .route("/short-poll", only("GET, HEAD", get(short_poll::get)))
+        .route("/long-poll", only("GET, HEAD", get(long_poll::get)))
+        .route("/sse", only("GET, HEAD", get(sse::get)))
+        .route("/websocket", only("GET", get(websocket::get)))
+        .route("/source", only("PUT, DELETE", put(source::put).delete(source::delete)))
+        .route("/disconnect", only("POST", post(disconnect::post)));
     Router::new()
         .nest("/channels/{channel}", channel)
-        .route("/", get(pages::index))
-        .route("/healthz", get(pages::healthz))
-        .route("/dates", get(tutorial::dates))
-        .route("/sendMessage", get(tutorial::send_message))
-        .route("/echo", get(echo::get))
+        .route("/", only("GET, HEAD", get(pages::index)))
+        .route("/healthz", only("GET, HEAD", get(pages::healthz)))
+        .route("/dates", only("GET, HEAD", get(tutorial::dates)))
+        .route("/sendMessage", only("GET, HEAD", get(tutorial::send_message)))
+        .route("/echo", only("GET", get(echo::get)))
         .fallback(pages::not_found)
         .layer(from_fn_with_state(state.clone(), hosts::check))
         .layer(from_fn(envelope::wrap))
         .with_state(state)
+}
+
+/// An endpoint that says which methods it has: to `OPTIONS`, and to whoever used another.
+fn only(allow: &'static str, methods: MethodRouter<State>) -> MethodRouter<State> {
+    methods.fallback(move |method: Method, uri: Uri| async move {
+        let header = (header::ALLOW, HeaderValue::from_static(allow));
+        if method == Method::OPTIONS {
+            // No Access-Control header is among them: pages of other origins may not read here.
+            return (StatusCode::NO_CONTENT, [header]).into_response();
+        }
+        let path: String = uri.path().chars().take(120).collect();
+        let methods = allow.replace(", ", " or ");
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for {path:?}: use {methods}"))
+            .with(header.0, header.1)
+            .into_response()
+    })
 }

@@ -47,11 +47,13 @@ where
 {
     let key = check(&request)?;
     let upgrade = hyper::upgrade::on(&mut request);
+    // A message is written whole however large it is: an event, of which a byte takes at most six in JSON,
+    // or an echo.
+    let largest = (6 * state.config().feed.bytes_per_channel).max(state.config().max_message_bytes);
     let protocol = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        // One event is written whole however large it is; in JSON a byte takes at most six.
-        .max_write_buffer_size(WRITE_BUFFER_BYTES * 2 + 6 * state.config().feed.bytes_per_channel)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES * 2 + largest)
         .max_message_size(Some(state.config().max_message_bytes))
         .max_frame_size(Some(state.config().max_message_bytes));
     let silence = state.config().silence;

@@ -1,185 +1,234 @@
-//! What the integration tests share: a server of their own, readers that remember, a way to wait.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+//! A server on a port of its own, and clients that see bytes: what the server's tests share.
+//!
+//! Our own clients are left out on purpose, so that a mistake that both sides agree on is seen.
 
-use std::{net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
+// Each test file is a crate of its own and uses what it needs.
+#![allow(dead_code)]
 
-use parking_lot::Mutex;
+use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
+
 use pushlab::{
-    client::{self, Context, End, Observation, Observer, Policy, Reconnect, Subscription},
-    clock::{Clock, Timestamp},
-    event::Gap,
-    feed::{Channel, ChannelName},
-    link::Meter,
+    clock::Clock,
     server::{self, Config, State},
-    transport::Transport,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use url::Url;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_tungstenite::WebSocketStream;
+use tokio_util::sync::CancellationToken;
+use tungstenite::Message;
 
-/// Nothing here takes long, but a loaded machine may stand still for a while.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything here takes, however loaded the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server in this process, which ends with its value.
-pub struct Server {
-    pub address: SocketAddr,
-    pub state: State,
-    _stop: DropGuard,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) state: State,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) running: JoinHandle<io::Result<()>>,
 }
 
 impl Server {
-    pub async fn start(config: Config) -> Self {
-        Self::start_at(config, SocketAddr::from(([127, 0, 0, 1], 0))).await
-    }
-
-    pub async fn start_at(config: Config, address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
+    pub(crate) async fn start(config: Config) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let state = State::new(config, Clock::start());
-        let stop = CancellationToken::new();
-        tokio::spawn(server::run(listener, state.clone(), stop.clone()));
-        Server { address, state, _stop: stop.drop_guard() }
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(server::run(listener, state.clone(), shutdown.clone()));
+        Server { address, state, shutdown, running }
     }
 
-    pub fn url(&self, path: &str) -> Url {
-        url(self.address, path)
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// The log behind a channel, without HTTP in between.
-    pub fn channel(&self, name: &str) -> Arc<Channel> {
-        let name: ChannelName = name.parse().expect("a good name");
-        self.state.feed().channel(&name).expect("room")
-    }
-}
-
-pub fn url(address: SocketAddr, path: &str) -> Url {
-    Url::parse(&format!("http://{address}/{path}")).expect("a URL")
-}
-
-/// What a reader remembers.
-#[derive(Debug, Clone, Default)]
-pub struct Seen {
-    pub opened: usize,
-    /// Ids and data, in the order of arrival.
-    pub events: Vec<(String, String)>,
-    pub gaps: Vec<Gap>,
-    /// How many events had come before each gap.
-    pub gap_at: Vec<usize>,
-    pub closed: usize,
-}
-
-impl Seen {
-    pub fn data(&self) -> Vec<&str> {
-        self.events.iter().map(|(_, data)| data.as_str()).collect()
+    /// One request on a connection of its own. `head` is the request line without the version and, after
+    /// it, further header lines.
+    pub(crate) async fn ask(&self, head: &str, body: &str) -> Answer {
+        let mut tcp = self.connect().await;
+        send(&mut tcp, self.address, &format!("{head}\nConnection: close"), body).await;
+        let mut bytes = Vec::new();
+        patiently(tcp.read_to_end(&mut bytes)).await.unwrap();
+        Answer::parse(&bytes)
     }
 
-    pub fn ids(&self) -> Vec<&str> {
-        self.events.iter().map(|(id, _)| id.as_str()).collect()
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), "").await
     }
-}
 
-/// A reader in a task of its own.
-pub struct Reader {
-    pub seen: Arc<Mutex<Seen>>,
-    pub task: JoinHandle<End>,
-    _stop: DropGuard,
-}
+    pub(crate) async fn post(&self, path: &str, json: &str) -> Answer {
+        self.ask(&format!("POST {path}\nContent-Type: application/json"), json).await
+    }
 
-/// Called at each event, before it is remembered: a test may make its reader slow here.
-pub type AtEvent = Box<dyn FnMut(usize) + Send>;
+    /// Publishes text and returns its id.
+    pub(crate) async fn publish(&self, channel: &str, text: &str) -> String {
+        let answer =
+            self.ask(&format!("POST /channels/{channel}/events\nContent-Type: text/plain"), text).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
 
-struct Remembering {
-    seen: Arc<Mutex<Seen>>,
-    at_event: Option<AtEvent>,
-}
-
-impl Observer for Remembering {
-    fn observe(&mut self, _at: Timestamp, observation: &Observation<'_>) -> ControlFlow<()> {
-        if let (Observation::Event { .. }, Some(at_event)) = (observation, &mut self.at_event) {
-            let so_far = self.seen.lock().events.len();
-            at_event(so_far);
-        }
-        let mut seen = self.seen.lock();
-        match observation {
-            Observation::Open => seen.opened += 1,
-            Observation::Event { id, data, .. } => {
-                seen.events.push((id.unwrap_or_default().to_owned(), (*data).to_owned()));
+    /// Waits until the channel has so many readers by a transport.
+    pub(crate) async fn wait_for_readers(&self, channel: &str, transport: &str, count: u64) {
+        patiently(async {
+            while self.get(&format!("/channels/{channel}")).await.json()["readers"][transport] != count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            Observation::Gap(gap) => {
-                let so_far = seen.events.len();
-                seen.gaps.push(*gap);
-                seen.gap_at.push(so_far);
+        })
+        .await;
+    }
+
+    pub(crate) async fn open_sse(&self, path: &str) -> Sse {
+        let mut tcp = self.connect().await;
+        send(&mut tcp, self.address, &format!("GET {path}"), "").await;
+        let mut sse = Sse { tcp, raw: Vec::new(), text: String::new(), head: String::new(), ended: false };
+        while sse.head.is_empty() {
+            assert!(sse.more().await.unwrap() > 0, "no answer");
+        }
+        sse
+    }
+
+    pub(crate) async fn open_websocket(&self, path: &str) -> WebSocketStream<TcpStream> {
+        let url = format!("ws://{}{path}", self.address);
+        let (socket, _) =
+            patiently(tokio_tungstenite::client_async(url, self.connect().await)).await.unwrap();
+        socket
+    }
+}
+
+/// Writes a request; a body gets its length.
+pub(crate) async fn send(tcp: &mut TcpStream, address: SocketAddr, head: &str, body: &str) {
+    let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
+    let mut request = format!("{line} HTTP/1.1\r\n");
+    if !headers.lines().any(|header| header.starts_with("Host:")) {
+        request += &format!("Host: {address}\r\n");
+    }
+    for header in headers.lines() {
+        request += &format!("{header}\r\n");
+    }
+    if !body.is_empty() {
+        request += &format!("Content-Length: {}\r\n", body.len());
+    }
+    request += "\r\n";
+    request += body;
+    tcp.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// Awaits with a limit that only a hang reaches.
+pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("took far too long")
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn parse(bytes: &[u8]) -> Answer {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        Answer { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The message of an error, which every one has.
+    pub(crate) fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {self:?}")).to_owned()
+    }
+}
+
+/// Reads one answer with a length from a connection that stays open.
+pub(crate) async fn read_answer(tcp: &mut TcpStream) -> io::Result<Answer> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse::<usize>().unwrap());
+            if body.len() >= length {
+                return Ok(Answer::parse(&bytes));
             }
-            Observation::Closed { .. } => seen.closed += 1,
-            Observation::Connecting { .. } | Observation::Retrying { .. } => {}
         }
-        ControlFlow::Continue(())
-    }
-}
-
-/// Reads quickly, comes back quickly, hands its cursor back.
-pub fn eager() -> Policy {
-    Policy {
-        interval: Duration::from_millis(20),
-        wait: Duration::from_secs(2),
-        answer_within: Duration::from_secs(30),
-        reconnect: Reconnect::Fixed(Duration::from_millis(20)),
-        quiet_limit: None,
-        resume: true,
-    }
-}
-
-pub fn read(transport: Transport, address: SocketAddr, channel: &str, after: Option<&str>) -> Reader {
-    read_with(transport, address, channel, after, eager(), None)
-}
-
-pub fn read_with(
-    transport: Transport,
-    address: SocketAddr,
-    channel: &str,
-    after: Option<&str>,
-    policy: Policy,
-    at_event: Option<AtEvent>,
-) -> Reader {
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let stop = CancellationToken::new();
-    let subscription = Subscription {
-        url: url(address, &format!("channels/{channel}/{transport}")),
-        after: after.map(str::to_owned),
-        policy,
-    };
-    let subscriber = client::subscriber(transport, subscription);
-    let context =
-        Context { clock: Clock::start(), meter: Arc::new(Meter::default()), stop: stop.clone(), seed: 1 };
-    let mut observer = Remembering { seen: Arc::clone(&seen), at_event };
-    let task = tokio::spawn(async move { subscriber.run(context, &mut observer).await });
-    Reader { seen, task, _stop: stop.drop_guard() }
-}
-
-impl Reader {
-    pub fn seen(&self) -> Seen {
-        self.seen.lock().clone()
-    }
-
-    /// Waits until what was seen satisfies a condition; says what was seen where it never does.
-    pub async fn until(&self, what: &str, condition: impl Fn(&Seen) -> bool) -> Seen {
-        wait_until(what, || condition(&self.seen.lock()), || format!("{:?}", self.seen.lock())).await;
-        self.seen()
-    }
-
-    pub async fn opened(&self) {
-        self.until("the subscription stands", |seen| seen.opened > 0).await;
-    }
-}
-
-/// Waits for a condition, and fails with what there is to show after [`PATIENCE`].
-pub async fn wait_until(what: &str, condition: impl Fn() -> bool, show: impl Fn() -> String) {
-    let wait = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        if patiently(tcp.read_buf(&mut bytes)).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-    };
-    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-        panic!("waited in vain until {what}: {}", show());
+    }
+}
+
+/// An event stream, with the chunks of its transfer coding taken off.
+pub(crate) struct Sse {
+    pub(crate) tcp: TcpStream,
+    raw: Vec<u8>,
+    pub(crate) text: String,
+    pub(crate) head: String,
+    /// Whether its last chunk has come.
+    pub(crate) ended: bool,
+}
+
+impl Sse {
+    /// Reads what there is; zero is the end of the connection.
+    pub(crate) async fn more(&mut self) -> io::Result<usize> {
+        let read = patiently(self.tcp.read_buf(&mut self.raw)).await?;
+        if self.head.is_empty() {
+            let Some(end) = find(&self.raw, b"\r\n\r\n") else { return Ok(read) };
+            self.head = String::from_utf8(self.raw.drain(..end + 4).collect()).unwrap();
+        }
+        while let Some(line_end) = find(&self.raw, b"\r\n") {
+            let line = str::from_utf8(&self.raw[..line_end]).unwrap();
+            let size = usize::from_str_radix(line, 16).unwrap();
+            if self.raw.len() < line_end + 2 + size + 2 {
+                break;
+            }
+            self.text += str::from_utf8(&self.raw[line_end + 2..line_end + 2 + size]).unwrap();
+            self.raw.drain(..line_end + 2 + size + 2);
+            self.ended |= size == 0;
+        }
+        Ok(read)
+    }
+
+    /// Reads until the text has something.
+    pub(crate) async fn until(&mut self, wanted: &str) -> &str {
+        while !self.text.contains(wanted) {
+            assert!(self.more().await.unwrap() > 0, "ended without {wanted:?}: {:?}", self.text);
+        }
+        &self.text
+    }
+
+    /// Reads to the end of the connection.
+    pub(crate) async fn to_end(&mut self) -> io::Result<()> {
+        while self.more().await? > 0 {}
+        Ok(())
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// The next JSON message of a WebSocket.
+pub(crate) async fn next_json(socket: &mut WebSocketStream<TcpStream>) -> Value {
+    use futures_util::StreamExt as _;
+    loop {
+        match patiently(socket.next()).await.expect("still open").expect("no error") {
+            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Ping(_) => {}
+            other => panic!("unexpected {other:?}"),
+        }
     }
 }
