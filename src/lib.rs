@@ -23,6 +23,7 @@
 //!
 //! ```text
 //! bin
+//!  ├─ watch             a client in a user's hand
 //!  └─ report            pictures and words, from the records alone
 //!      └─ harness       what is measured, and how
 //!          ├─ server    four ways of reading a channel over HTTP ─┐   these two never

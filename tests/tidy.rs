@@ -8,7 +8,7 @@ use std::{
 /// The floors, top first, each with the rooms that share it. A room may use rooms of lower floors and of
 /// its own; what is not listed here is the ground floor's.
 const FLOORS: [&[&str]; 5] =
-    [&["workshop", "report"], &["harness"], &["server", "client"], &["link"], &["feed"]];
+    [&["workshop", "report", "watch"], &["harness"], &["server", "client"], &["link"], &["feed"]];
 
 /// What every floor stands on.
 const GROUND: [&str; 5] = ["transport", "event", "encoding", "clock", "schedule"];

@@ -34,7 +34,7 @@ pub struct Control {
 #[error("{method} {url}: {problem}")]
 pub struct ControlError {
     method: Method,
-    url: Url,
+    url: String,
     problem: String,
 }
 
@@ -152,7 +152,7 @@ impl Control {
     }
 
     fn error(&self, method: Method, path: &str, problem: String) -> ControlError {
-        ControlError { method, url: self.url(path), problem }
+        ControlError { method, url: self.url(path).to_string(), problem }
     }
 }
 

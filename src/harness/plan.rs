@@ -108,7 +108,7 @@ impl Plan {
                 Layout::OneByOne => steps.extend(groups.into_iter().map(|group| vec![group])),
                 Layout::Together if (repetition - 1) % profile.at_once != 0 => {
                     // The first of those that run at once made the step.
-                    steps.last_mut().into_iter().for_each(|step: &mut Step| step.extend(groups.drain(..)));
+                    steps.last_mut().into_iter().for_each(|step: &mut Step| step.append(&mut groups));
                 }
                 Layout::Together => steps.push(groups),
             }

@@ -37,6 +37,18 @@ impl Axis {
         Axis { low: low / stretch / room, high: high * stretch * room, logarithmic: true, unit }
     }
 
+    /// The same axis, going on at its high end for a share of its new length, for what is written beside
+    /// points and bars.
+    pub(super) fn with_room(self, share: f64) -> Self {
+        let more = share / (1.0 - share);
+        let high = if self.logarithmic {
+            self.high * (self.high / self.low).powf(more)
+        } else {
+            self.high + (self.high - self.low) * more
+        };
+        Axis { high, ..self }
+    }
+
     /// The value's place, from 0 at the low end to 1 at the high end; the ends where it lies outside.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = if self.logarithmic {
@@ -50,15 +62,16 @@ impl Axis {
     /// Numbers to write at the axis, with their unit: round ones, at most about `most`.
     pub(super) fn ticks(&self, most: usize) -> Vec<(f64, String)> {
         let values = if self.logarithmic { self.log_ticks(most) } else { self.linear_ticks(most) };
-        values.into_iter().map(|value| (value, self.unit.format(value))).collect()
+        let label = |value: f64| if value == 0.0 { "0".to_owned() } else { self.unit.format(value) };
+        values.into_iter().map(|value| (value, label(value))).collect()
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<f64> {
         let rough = (self.high - self.low) / most.max(1) as f64;
         // Bytes are written in powers of 1024, so that their round numbers are multiples of those.
         let size = match self.unit {
-            Unit::Bytes if rough >= 1024.0 * 512.0 => 1_048_576.0,
-            Unit::Bytes if rough >= 512.0 => 1024.0,
+            Unit::Bytes if self.high >= 1_000_000.0 => 1_048_576.0,
+            Unit::Bytes if self.high >= 1_000.0 => 1024.0,
             _ => 1.0,
         };
         let scaled = rough / size;
@@ -108,8 +121,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_in_their_unit() {
-        assert_eq!(labels(Axis::linear(Unit::Bytes, [5_000.0]), 4), ["0 B", "2 KiB", "4 KiB"]);
-        assert_eq!(labels(Axis::linear(Unit::Bytes, [380.0]), 4), ["0 B", "100 B", "200 B", "300 B"]);
+        assert_eq!(labels(Axis::linear(Unit::Bytes, [5_000.0]), 4), ["0", "2 KiB", "4 KiB"]);
+        assert_eq!(labels(Axis::linear(Unit::Bytes, [380.0]), 4), ["0", "100 B", "200 B", "300 B"]);
         assert_eq!(
             labels(Axis::logarithmic(Unit::Micros, [110.0, 900_000.0]), 6),
             ["100 µs", "1 ms", "10 ms", "100 ms", "1 s"]
@@ -118,7 +131,16 @@ mod tests {
             labels(Axis::logarithmic(Unit::Bytes, [60.0, 200_000.0]), 6),
             ["100 B", "1 KiB", "10 KiB", "100 KiB"]
         );
+        assert_eq!(labels(Axis::linear(Unit::Bytes, [1_100.0]), 4), ["0", "512 B", "1 KiB"]);
         assert_eq!(labels(Axis::between(Unit::Millis, -1_000.0, 4_000.0), 6).first().unwrap(), "-1 s");
+    }
+
+    #[test]
+    fn room_moves_the_largest_value_in() {
+        for axis in [Axis::linear(Unit::Bytes, [10.0]), Axis::logarithmic(Unit::Bytes, [1.0, 1e4])] {
+            let (before, after) = (axis.place(axis.high), axis.with_room(0.25).place(axis.high));
+            assert!(before == 1.0 && (after - 0.75).abs() < 1e-9, "{before} {after}");
+        }
     }
 
     #[test]

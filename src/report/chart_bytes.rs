@@ -176,9 +176,8 @@ impl BytesPerEvent {
 fn draw_panel(canvas: &mut Canvas<'_>, ends: (f64, f64, f64), panel: &Panel) -> RowPanel {
     let heading = format!("Events of {}", Unit::Bytes.format(panel.payload_bytes.into()));
     // Room for the total right of the longest bar.
-    let room = 1.0 / (1.0 - 105.0 / (ends.2 - ends.0));
-    let totals = panel.bars.iter().flatten().map(|parts| parts.total() * room);
-    let axis = Axis::linear(Unit::Bytes, totals);
+    let totals = panel.bars.iter().flatten().map(|parts| parts.total());
+    let axis = Axis::linear(Unit::Bytes, totals).with_room(105.0 / (ends.2 - ends.0));
     let rows = RowPanel::draw(canvas, ends, &heading, panel.bars.len(), axis, "per delivered event");
     for (index, bar) in panel.bars.iter().enumerate() {
         match bar {

@@ -23,8 +23,7 @@ const SUBTITLE: &str = "Mean delay against wire bytes per second and reader; bot
 /// What the chart shows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Frontier {
-    /// One per condition that short polling was measured at several intervals under, or, where there is
-    /// none, one for the condition with most clients.
+    /// At the lowest and at the highest rate that short polling was measured at most intervals under.
     pub panels: Vec<Panel>,
 }
 
@@ -33,6 +32,8 @@ pub(super) struct Frontier {
 pub(super) struct Panel {
     /// The condition.
     pub heading: String,
+    /// Events per second.
+    pub rate: f64,
     /// Short polling, from the shortest interval to the longest.
     pub curve: Vec<Point>,
     /// Everything else.
@@ -46,6 +47,8 @@ pub(super) struct Point {
     pub look: Look,
     /// What stands beside the point: the interval on the curve, else the client's label.
     pub label: String,
+    /// Whether this is the bare TCP stream.
+    pub is_floor: bool,
     /// Wire bytes per second and reader: the median over repetitions.
     pub bytes_per_second: f64,
     /// Microseconds: the median over repetitions of the mean latency.
@@ -54,30 +57,39 @@ pub(super) struct Point {
 
 impl Frontier {
     /// What the chart asks.
-    pub(super) const TITLE: &str = "What does fresher data cost, by polling more often and by pushing?";
+    pub(super) const TITLE: &str = "What does fresher data cost: polling faster, or pushing?";
 
     /// The points of all fitting conditions.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let panels =
-            summary.conditions.iter().filter(|c| c.fault.is_none() && !c.is_idle()).map(|condition| {
-                let mut panel =
-                    Panel { heading: condition.describe(), curve: Vec::new(), points: Vec::new() };
-                for group in summary.under(condition) {
-                    let Some(point) = point(summary, group) else { continue };
-                    let polls =
-                        summary.series_of(group).subject == Some(Subject::Transport(Transport::ShortPoll));
-                    if polls { panel.curve.push(point) } else { panel.points.push(point) }
-                }
-                panel.curve.sort_by(|a, b| a.delay_us.total_cmp(&b.delay_us));
-                panel
-            });
+        let mut conditions: Vec<_> = summary
+            .conditions
+            .iter()
+            .filter(|condition| condition.fault.is_none() && !condition.is_idle())
+            .collect();
+        // Of several payloads the one next to 100 B, as a small message is what most feeds carry.
+        conditions.sort_by_key(|condition| (condition.payload_bytes.abs_diff(100), condition.readers));
+        let panels = conditions.into_iter().map(|condition| {
+            let (heading, rate) = (condition.describe(), condition.rate);
+            let mut panel = Panel { heading, rate, curve: Vec::new(), points: Vec::new() };
+            for group in summary.under(condition) {
+                let Some(point) = point(summary, group) else { continue };
+                let polls =
+                    summary.series_of(group).subject == Some(Subject::Transport(Transport::ShortPoll));
+                if polls { panel.curve.push(point) } else { panel.points.push(point) }
+            }
+            panel.curve.sort_by(|a, b| a.delay_us.total_cmp(&b.delay_us));
+            panel
+        });
         let mut panels: Vec<Panel> =
             panels.filter(|panel| panel.curve.len() + panel.points.len() > 0).collect();
-        if panels.iter().any(|panel| panel.curve.len() > 1) {
-            panels.retain(|panel| panel.curve.len() > 1);
-        } else {
-            panels.sort_by_key(|panel| std::cmp::Reverse(panel.curve.len() + panel.points.len()));
-            panels.truncate(1);
+        let most = panels.iter().map(|panel| panel.curve.len()).max().unwrap_or(0);
+        panels.retain(|panel| panel.curve.len() == most);
+        // From the rarest events to the most frequent, and nothing in between: the picture shows how the
+        // frontier moves, and the tables have every point.
+        panels.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        panels.dedup_by_key(|panel| panel.rate);
+        if panels.len() > 2 {
+            panels.drain(1..panels.len() - 1);
         }
         Frontier { panels }
     }
@@ -94,12 +106,7 @@ impl Frontier {
         };
         let freshest =
             |points: &[Point]| points.iter().min_by(|a, b| a.delay_us.total_cmp(&b.delay_us)).cloned();
-        let pushed: Vec<Point> = panel
-            .points
-            .iter()
-            .filter(|p| p.look.dash != Dash::Dashed || p.look.marker != crate::report::palette::Marker::Cross)
-            .cloned()
-            .collect();
+        let pushed: Vec<Point> = panel.points.iter().filter(|point| !point.is_floor).cloned().collect();
         match (freshest(&panel.curve), freshest(&pushed)) {
             (Some(polled), Some(pushed)) => {
                 format!("{}: {}; {}.", panel.heading, words(&polled), words(&pushed))
@@ -119,8 +126,10 @@ impl Frontier {
         let top = canvas::header_height(Self::TITLE, SUBTITLE);
         let height = top + self.panels.len().max(1) as f64 * each + MARGIN * 0.5;
         let all = || self.panels.iter().flat_map(|panel| panel.curve.iter().chain(&panel.points));
-        let across = Axis::logarithmic(Unit::Bytes, all().map(|point| point.bytes_per_second));
-        let up = Axis::logarithmic(Unit::Micros, all().map(|point| point.delay_us));
+        // Twice the range at each end, as labels need room around the outermost points.
+        let wide = |value: f64| [value / 2.0, value * 2.0];
+        let across = Axis::logarithmic(Unit::Bytes, all().flat_map(|point| wide(point.bytes_per_second)));
+        let up = Axis::logarithmic(Unit::Micros, all().flat_map(|point| wide(point.delay_us)));
         canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
             let mut y = canvas.header(Self::TITLE, SUBTITLE);
             if self.panels.is_empty() {
@@ -153,6 +162,7 @@ fn point(summary: &Summary<'_>, group: &Group<'_>) -> Option<Point> {
     let interval = series.interval_ms.map(|ms| format!("every {}", Unit::Millis.format(ms as f64)));
     Some(Point {
         look: Look::of(series),
+        is_floor: series.subject == Some(Subject::Floor),
         label: interval.unwrap_or_else(|| series.label.clone()),
         bytes_per_second: statistics::median(&bytes).filter(|bytes| *bytes > 0.0)?,
         delay_us: statistics::median(&group.values(Figure::LatencyMean)).filter(|delay| *delay > 0.0)?,
@@ -186,7 +196,7 @@ fn draw_points(canvas: &mut Canvas<'_>, plot: Area, panel: &Panel, across: &Axis
             (point.look.colour, point.look.marker)
         };
         canvas.marker(x, y, 8.0, marker, colour);
-        let font = Font::normal().in_colour(colour).bold();
+        let font = Font::normal().in_colour(if on_curve { colour } else { point.look.ink() }).bold();
         let label =
             if index == 0 && on_curve { format!("Short poll {}", point.label) } else { point.label.clone() };
         let label = font.fit(&label, plot.width() * 0.45);

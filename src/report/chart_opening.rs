@@ -148,9 +148,8 @@ impl Opening {
     }
 
     fn draw_opening(&self, canvas: &mut Canvas<'_>, ends: (f64, f64, f64)) -> RowPanel {
-        let room = 1.0 / (1.0 - 105.0 / (ends.2 - ends.0));
-        let totals = self.rows.iter().filter_map(|row| Some(row.opening?.total() * room));
-        let axis = Axis::linear(Unit::Bytes, totals);
+        let totals = self.rows.iter().filter_map(|row| Some(row.opening?.total()));
+        let axis = Axis::linear(Unit::Bytes, totals).with_room(105.0 / (ends.2 - ends.0));
         let rows = RowPanel::draw(canvas, ends, "To subscribe", self.rows.len(), axis, "until it stands");
         for (index, row) in self.rows.iter().enumerate() {
             match &row.opening {
@@ -164,7 +163,7 @@ impl Opening {
     /// Points and no bars: the axis is logarithmic, and a bar's length would mean nothing on it.
     fn draw_idle(&self, canvas: &mut Canvas<'_>, ends: (f64, f64, f64)) {
         let values = self.rows.iter().filter_map(|row| row.idle);
-        let axis = Axis::logarithmic(Unit::Bytes, values);
+        let axis = Axis::logarithmic(Unit::Bytes, values).with_room(105.0 / (ends.2 - ends.0));
         let rows = RowPanel::draw(
             canvas,
             ends,
@@ -181,14 +180,8 @@ impl Opening {
             let (x, y) = (rows.x(idle), rows.y(index));
             canvas.line((rows.plot.left, y), (x, y), 2.0, GRID);
             canvas.marker(x, y, 6.5, row.look.marker, row.look.colour);
-            let font = Font::normal().in_colour(row.look.colour).bold();
-            let text = Unit::Bytes.format(idle);
-            let (at, align) = if x + 14.0 + font.width(&text) < rows.plot.right {
-                (x + 14.0, Align::Left)
-            } else {
-                (x - 14.0, Align::Right)
-            };
-            canvas.text(at, y, &text, align, font);
+            let font = Font::normal().in_colour(row.look.ink()).bold();
+            canvas.text(x + 14.0, y, &Unit::Bytes.format(idle), Align::Left, font);
         }
     }
 }

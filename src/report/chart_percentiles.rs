@@ -13,7 +13,7 @@ use crate::report::{
 
 const PLOT_HEIGHT: f64 = 380.0;
 const SUBTITLE: &str = "From the intended time of publishing to the reader; all repetitions together. \
-                        Lower is fresher; the axis is logarithmic.";
+                        Logarithmic.";
 /// The percentiles that the axis names.
 const NAMED: [(f64, &str); 4] = [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %")];
 
@@ -132,9 +132,9 @@ fn nines(share: f64) -> f64 {
 
 fn draw_row(canvas: &mut Canvas<'_>, top: f64, panels: &[Panel], axis: &Axis) {
     let looks = ends(panels);
-    let font = Font::normal().bold();
+    let font = Font { size: SMALL, ..Font::normal().bold() };
     let widest = looks.iter().map(|(look, _)| font.width(&look.label)).fold(0.0, f64::max);
-    let (left, gap, labels) = (MARGIN + 92.0, 34.0, widest.min(220.0) + 52.0);
+    let (left, gap, labels) = (MARGIN + 92.0, 34.0, widest.min(245.0) + 46.0);
     let each = (WIDTH - MARGIN - labels - left - gap * (panels.len() - 1) as f64) / panels.len() as f64;
     let mut end = left;
     for (index, panel) in panels.iter().enumerate() {
@@ -158,7 +158,7 @@ fn draw_row(canvas: &mut Canvas<'_>, top: f64, panels: &[Panel], axis: &Axis) {
         canvas.path(&[(end + 3.0, *from), (end + 18.0, *y)], 1.5, look.colour, look.dash);
         canvas.marker(end + 27.0, *y, 5.5, look.marker, look.colour);
         let text = font.fit(&look.label, WIDTH - MARGIN * 0.5 - end - 38.0);
-        canvas.text(end + 38.0, *y, &text, Align::Left, font.in_colour(look.colour));
+        canvas.text(end + 38.0, *y, &text, Align::Left, font.in_colour(look.ink()));
     }
 }
 

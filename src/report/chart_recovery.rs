@@ -8,16 +8,16 @@ use crate::{
         axis::Axis,
         canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, WIDTH},
         condition::fault_in_words,
-        palette::{ALARM, CARD, INK, Look, Marker, QUIET, SHADE},
+        palette::{ALARM, Colour, INK, Look, Marker, QUIET, SHADE},
         panel::{RowPanel, label_column},
         statistics::Estimate,
         summary::Summary,
-        units::{Unit, grouped},
+        units::{Unit, significant},
     },
 };
 
 const SUBTITLE: &str = "Medians over the repetitions, from the cut; a logarithmic axis. \
-                        ○ noticed   ● back   ◆ caught up";
+                        ○ noticed · ┃ back · ◆ caught up · losses are per run";
 /// The column of what never came, right of the axis.
 const NEVER: f64 = 78.0;
 const WORDS: f64 = 178.0;
@@ -51,10 +51,10 @@ pub(super) struct Row {
     pub caught_up: Estimate,
     /// Repetitions in which it never had caught up.
     pub never: usize,
-    /// Events lost in all repetitions.
-    pub lost: u64,
+    /// Events lost: the mean over the repetitions, so that a single loss shows.
+    pub lost: f64,
     /// Of those, how many no gap announced.
-    pub silently: u64,
+    pub silently: f64,
 }
 
 impl RecoveryTimes {
@@ -72,8 +72,8 @@ impl RecoveryTimes {
                     back: group.estimate(Figure::BackMs)?,
                     caught_up: group.estimate(Figure::CaughtUpMs)?,
                     never: group.values(Figure::CaughtUpMs).iter().filter(|ms| ms.is_infinite()).count(),
-                    lost: group.sum(|record| record.lost),
-                    silently: group.sum(|record| record.lost.saturating_sub(record.lost_announced)),
+                    lost: mean(&group.values(Figure::Lost)),
+                    silently: mean(&group.values(Figure::LostSilently)),
                 })
             });
             let several = cut.iter().filter(|other| other.fault == condition.fault).count() > 1;
@@ -161,14 +161,11 @@ fn draw_rows(canvas: &mut Canvas<'_>, rows: &RowPanel, panel: &Panel) {
             };
             canvas.veil(bar, row.look.colour, 0.22);
         }
-        // From the largest to the smallest, so that those that coincide can still be told.
-        canvas.marker(caught_up, y, 8.5, Marker::Diamond, row.look.colour);
-        if (back - caught_up).abs() < 2.0 {
-            canvas.marker(back, y, 3.0, Marker::Circle, CARD);
-        } else {
-            canvas.marker(back, y, 6.0, Marker::Circle, row.look.colour);
-        }
-        canvas.ring(noticed, y, 7.0, row.look.colour);
+        // Three shapes that can be told apart where they coincide: a ring, a bar that sticks out of it, and
+        // a diamond inside.
+        canvas.ring(noticed, y, 8.5, row.look.colour);
+        canvas.line((back, y - 13.0), (back, y + 13.0), 4.0, row.look.colour);
+        canvas.marker(caught_up, y, 4.5, Marker::Diamond, row.look.colour);
         let (text, colour) = words(row);
         let font = Font::normal().in_colour(colour);
         let text = font.fit(&text, WIDTH - column.right - 14.0);
@@ -176,15 +173,19 @@ fn draw_rows(canvas: &mut Canvas<'_>, rows: &RowPanel, panel: &Panel) {
     }
 }
 
-fn words(row: &Row) -> (String, (u8, u8, u8)) {
-    let lost = match (row.lost, row.silently) {
-        (0, _) => "nothing lost".to_owned(),
-        (lost, 0) => format!("{} lost, said so", grouped(lost as f64)),
-        (lost, _) => format!("{} lost silently", grouped(lost as f64)),
+fn words(row: &Row) -> (String, Colour) {
+    let lost = significant(row.lost);
+    let (lost, colour) = match (row.lost > 0.0, row.silently > 0.0) {
+        (false, _) => ("nothing lost".to_owned(), INK),
+        (true, false) => (format!("{lost} lost, said so"), INK),
+        (true, true) => (format!("{lost} lost silently"), ALARM),
     };
-    let lost = match (row.never, row.never == row.caught_up.n) {
-        (0, _) | (_, true) => lost,
-        (never, false) => format!("never in {never} of {}; {lost}", row.caught_up.n),
-    };
-    (lost, if row.lost == 0 { INK } else { ALARM })
+    let sometimes = row.never > 0 && row.never < row.caught_up.n;
+    let never =
+        if sometimes { format!("never in {} of {}; ", row.never, row.caught_up.n) } else { String::new() };
+    (format!("{never}{lost}"), colour)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

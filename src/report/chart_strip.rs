@@ -52,7 +52,7 @@ pub(super) struct Row {
 
 impl Strip {
     /// What the chart asks.
-    pub(super) const TITLE: &str = "Is the difference between clients larger than between repetitions?";
+    pub(super) const TITLE: &str = "Do clients differ by more than their repetitions do?";
 
     /// The strips of all conditions with latencies.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
@@ -116,7 +116,7 @@ impl Strip {
             }
             for panel in &self.panels {
                 // Values stand in a column of their own, where no point can lie under them.
-                let ends = (MARGIN + labels, y, WIDTH - MARGIN - 190.0);
+                let ends = (MARGIN + labels, y, WIDTH - MARGIN - 200.0);
                 let rows =
                     RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Median latency");
                 draw_rows(canvas, &rows, panel);
@@ -152,9 +152,9 @@ fn draw_rows(canvas: &mut Canvas<'_>, rows: &RowPanel, panel: &Panel) {
         let mut text = Unit::Micros.format(row.estimate.median);
         if let (Some(floor), false) = (panel.floor, row.is_floor) {
             let multiple = statistics::quotient(row.estimate.median, floor);
-            text.push_str(&format!("  {} × floor", significant(multiple)));
+            text.push_str(&format!(" · {} × floor", significant(multiple)));
         }
-        let font = Font::normal().in_colour(row.look.colour);
+        let font = Font::normal().in_colour(row.look.ink());
         let text = font.fit(&text, WIDTH - rows.plot.right - 14.0);
         canvas.text(rows.plot.right + 10.0, y, &text, Align::Left, font);
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const SUBTITLE: &str = "Each row is one run: its first reader, in the repetition that took the middle time to recover. \
-                        Upper ticks: published; lower ticks: received.";
+                        Upper ticks: published; lower ticks: received; ◆ caught up.";
 const PUBLISHED: Colour = (120, 128, 142);
 /// The veils' colours as they look on white, for the legend.
 const UNNOTICED: Colour = (224, 163, 170);
@@ -129,7 +129,6 @@ impl Timeline {
                 (ALARM, "published and lost"),
                 (UNNOTICED, "cut, not noticed"),
                 (REOPENING, "noticed, not back"),
-                (INK, "◆ caught up"),
             ];
             y += legend(canvas, y, &entries) + 6.0;
             for panel in &self.panels {

@@ -77,14 +77,30 @@ impl Look {
             None => (INK, Marker::Cross),
         };
         let floor = series.subject == Some(Subject::Floor);
-        let (colour, dash) = match (series.variant % 3, floor) {
+        let (colour, dash) = match (series.variant % 4, floor) {
             (_, true) => (base, Dash::Dashed),
             (0, _) => (base, Dash::Solid),
             (1, _) => (mixed(base, INK, 0.45), Dash::Dashed),
-            _ => (mixed(base, CARD, 0.35), Dash::Dotted),
+            (2, _) => (mixed(base, CARD, 0.35), Dash::Dotted),
+            _ => (mixed(base, INK, 0.75), Dash::Dashed),
         };
         Look { label: series.label.clone(), colour, marker, dash }
     }
+
+    /// The colour for text: dark enough to be read on white (a contrast of 4.5, as WCAG asks).
+    pub(super) fn ink(&self) -> Colour {
+        let shares = (0..=10).map(|tenth| mixed(self.colour, INK, f64::from(tenth) / 10.0));
+        shares.into_iter().find(|colour| 1.05 / (luminance(*colour) + 0.05) >= 4.5).unwrap_or(INK)
+    }
+}
+
+/// Relative luminance as WCAG defines it.
+fn luminance((red, green, blue): Colour) -> f64 {
+    let linear = |channel: u8| {
+        let share = f64::from(channel) / 255.0;
+        if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 }
 
 /// `share` of `other` in `base`.

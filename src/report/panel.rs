@@ -52,7 +52,7 @@ impl RowPanel {
     /// Writes the clients' names left of the rows.
     pub(super) fn labels(&self, canvas: &mut Canvas<'_>, looks: &[Look]) {
         for (row, look) in looks.iter().enumerate() {
-            let font = Font::normal().in_colour(look.colour).bold();
+            let font = Font::normal().in_colour(look.ink()).bold();
             let label = font.fit(&look.label, self.plot.left - MARGIN - 12.0);
             canvas.text(self.plot.left - 12.0, self.y(row), &label, Align::Right, font);
         }
@@ -84,7 +84,7 @@ pub(super) fn horizontal_axis(canvas: &mut Canvas<'_>, plot: Area, axis: &Axis, 
         let x = plot.x(axis.place(value));
         canvas.line((x, plot.top), (x, plot.bottom), 1.0, GRID);
         let half = font.width(&label) / 2.0;
-        if x - half >= free_from && x + half <= WIDTH - 2.0 {
+        if x - half >= free_from && x + half <= (plot.right + 14.0).min(WIDTH - 2.0) {
             canvas.text(x, plot.bottom + SMALL * 0.95, &label, Align::Centre, font);
             free_from = x + half + 14.0;
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as _, Parser, Subcommand};
-use pushlab::harness::plan::Form;
+use pushlab::{harness::plan::Form, watch::WatchArgs};
 use url::Url;
 
 /// Measures how short polling, long polling, Server-Sent Events and WebSocket deliver events.
@@ -33,6 +33,8 @@ pub(crate) enum Word {
         #[arg(value_name = "DIR", default_value = "results/latest")]
         folder: PathBuf,
     },
+    /// Read a channel, or any SSE, WebSocket or polling URL, and print what happens
+    Watch(WatchArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

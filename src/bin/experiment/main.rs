@@ -7,7 +7,8 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use pushlab::{harness::catalogue, report};
+use pushlab::{harness::catalogue, report, watch::WatchArgs};
+use tokio_util::sync::CancellationToken;
 
 use args::{Args, Word};
 
@@ -19,6 +20,7 @@ async fn main() -> ExitCode {
         Word::Check { files } => check(files),
         Word::Run(options) => run::run(options).await,
         Word::Report { folder } => redraw(&folder),
+        Word::Watch(options) => watch(&options).await,
         Word::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "experiment", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -29,6 +31,24 @@ async fn main() -> ExitCode {
         anstream::eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+async fn watch(options: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let interrupt = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupt.cancel();
+        }
+    });
+    let watched = pushlab::watch::run(options, &mut std::io::stdout(), stop).await;
+    Ok(watched.map_or_else(
+        |error| {
+            anstream::eprintln!("error: {error}");
+            ExitCode::from(error.exit_status())
+        },
+        |()| ExitCode::SUCCESS,
+    ))
 }
 
 fn list() -> anyhow::Result<ExitCode> {

@@ -42,8 +42,8 @@ pub(super) struct Measured<'a> {
 }
 
 /// The record of a run that took place.
-pub(super) fn record(measured: Measured<'_>) -> Record {
-    let Measured { definition, group, client, notes, story, .. } = measured;
+pub(super) fn record(measured: &Measured<'_>) -> Record {
+    let Measured { definition, group, client, notes, story, .. } = *measured;
     let mut account = Account::default();
     for reader in notes {
         account += reader.tally().account(story.last);

@@ -111,9 +111,8 @@ pub(super) async fn wait_until_arrived(contenders: &[Contender<'_>], last: u64, 
         if cut { reader.notes.highest() >= last } else { reader.notes.has_all(last) }
     };
     let all = async {
-        let mut readers = contenders.iter().flat_map(|contender| &contender.readers);
         // One after the other: whoever has it all needs no second look.
-        while let Some(reader) = readers.next() {
+        for reader in contenders.iter().flat_map(|contender| &contender.readers) {
             while !arrived(reader) && !reader.has_ended() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }

@@ -107,7 +107,7 @@ async fn measure(
         let bytes = account::sum(meters.iter().map(|meter| meter.totals()));
         let steady = account::between(before, after);
         let latencies = latencies.lock();
-        records.push(account::record(Measured {
+        records.push(account::record(&Measured {
             definition,
             group,
             client,
