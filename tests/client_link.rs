@@ -62,7 +62,9 @@ async fn every_byte_is_counted_while_the_connection_lives_and_after() {
         // SYN, FIN and an ACK at least; the exact formula is tested with the formula.
         let (wire, segments) = (closed.wire_in.unwrap(), closed.segments_in.unwrap());
         assert!(segments >= 3, "{closed:?}");
-        assert_eq!(wire, 10_000 + segments * 52 + 8, "{closed:?}");
+        // With timestamps, as is usual, or without them.
+        let possible = [10_000 + segments * 52 + 8, 10_000 + segments * 40 + 12];
+        assert!(possible.contains(&wire), "{closed:?}");
         assert!(closed.segments_out > live.segments_out, "the FIN was counted: {closed:?}");
     } else {
         assert_eq!((closed.wire_in, closed.segments_in), (None, None));

@@ -26,6 +26,7 @@ use super::{
     endpoint::{Endpoint, request_target},
     lifecycle::{FAREWELL, Over},
     limits,
+    refusal::refusal,
 };
 use crate::link::{Counted, Tally};
 
@@ -83,7 +84,7 @@ impl Http {
             }
             let request = request
                 .body(Empty::new())
-                .map_err(|error| Cause::Connect(format!("{url} makes no request: {error}")))?;
+                .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
             let read_before = http.tally.read_at();
             let response = match http.send(request).await {
                 Ok(response) => response,
@@ -131,11 +132,12 @@ impl Http {
             let frame = async { body.frame().await.transpose() };
             match drive(&mut self.connection, &mut self.ended, frame).await {
                 Ok(None) => return None,
-                Ok(Some(frame)) => match frame.into_data() {
-                    Ok(data) => return Some(Ok(data)),
+                Ok(Some(frame)) => {
                     // Trailers say nothing here.
-                    Err(_) => {}
-                },
+                    if let Ok(data) = frame.into_data() {
+                        return Some(Ok(data));
+                    }
+                }
                 Err(cause) => return Some(Err(cause)),
             }
         }
@@ -161,21 +163,12 @@ impl Http {
 
     /// What a response other than the hoped-for one says.
     pub(super) async fn refusal(&mut self, response: Response<Incoming>) -> Cause {
-        #[derive(serde::Deserialize)]
-        struct Refusal {
-            error: String,
-        }
         let status = response.status();
         let mut text = Vec::new();
         let mut body = response.into_body();
         // A body that is too long, or breaks off, has given what it has.
         let _ = self.read_body(&mut body, limits::ERROR_BYTES, &mut text).await;
-        let text = match serde_json::from_slice::<Refusal>(&text) {
-            Ok(refusal) => refusal.error,
-            Err(_) => String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned(),
-        };
-        let text: String = text.chars().take(200).collect();
-        Cause::Refused(if text.is_empty() { status.to_string() } else { format!("{status}: {text}") })
+        refusal(status, &text)
     }
 
     /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and

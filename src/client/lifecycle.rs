@@ -141,9 +141,10 @@ pub(super) async fn until_stopped(
     reading: impl Future<Output = Result<Infallible, Over>>,
 ) -> Over {
     tokio::select! {
+        // Stop first: a stream that never pauses must not keep it from being heard.
         biased;
-        Err(over) = reading => over,
         () = stop.cancelled() => Over::Stopped,
+        Err(over) = reading => over,
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
 //! | `message` | what a WebSocket message says |
 //! | `http`, `endpoint` | from a URL to an HTTP connection over the counting stream |
+//! | `refusal` | what a server says when it does not give what was asked for |
 //! | `limits` | what a server can make a client hold |
 
 mod answer;
@@ -26,6 +27,7 @@ mod limits;
 mod long_poll;
 mod message;
 mod poll;
+mod refusal;
 mod short_poll;
 mod sse;
 mod websocket;

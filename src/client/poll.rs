@@ -16,6 +16,7 @@ use super::{
     http::{self as connection, Get, Http},
     lifecycle::{Over, Teller},
     limits,
+    refusal::may_pass,
 };
 use crate::{clock::Timestamp, event::DEFAULT_TYPE};
 
@@ -127,11 +128,6 @@ impl Poll {
         }
         Ok(status)
     }
-}
-
-/// Whether a refusal may be another answer later: the server is overloaded, or is being restarted.
-pub(super) fn may_pass(status: StatusCode) -> bool {
-    status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Whether a response is the last one of its connection.

@@ -21,7 +21,7 @@ use super::{
     lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
     message::{self, Message},
-    poll::may_pass,
+    refusal::{may_pass, refusal},
 };
 use crate::{
     clock::Timestamp,
@@ -142,7 +142,7 @@ impl WebSocket {
             .header(header::SEC_WEBSOCKET_KEY, generate_key())
             .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")))
             .body(())
-            .map_err(|error| Cause::Connect(format!("{} makes no request: {error}", self.url)))
+            .map_err(|error| Cause::Refused(format!("{} makes no request: {error}", self.url)))
     }
 }
 
@@ -210,10 +210,7 @@ fn refused(error: &Error) -> Over {
     match error {
         Error::Http(response) => {
             let status = response.status();
-            let said = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            let said: String = said.trim().chars().take(200).collect();
-            let refusal = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
-            let refusal = Cause::Refused(refusal);
+            let refusal = refusal(status, response.body().as_deref().unwrap_or_default());
             if may_pass(status) { Over::Lost(refusal) } else { Over::Fatal(refusal) }
         }
         Error::Protocol(ProtocolError::HandshakeIncomplete) => {

@@ -139,8 +139,8 @@ pub(crate) fn context() -> Context {
     }
 }
 
-pub(crate) fn subscription(url: String, policy: Policy) -> Subscription {
-    Subscription { url: url.parse().unwrap(), after: None, policy }
+pub(crate) fn subscription(url: impl AsRef<str>, policy: Policy) -> Subscription {
+    Subscription { url: url.as_ref().parse().unwrap(), after: None, policy }
 }
 
 pub(crate) fn fixed(millis: u64) -> Policy {
