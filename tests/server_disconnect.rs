@@ -1,5 +1,7 @@
 //! Readers are cut as ordered, on every transport, and the sockets show it.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod support;
 
 use std::{io, time::Duration};
@@ -79,7 +81,7 @@ async fn a_close_is_orderly_on_every_transport() {
     let mut sse = server.open_sse("/channels/a/sse").await;
     sse.until("\n\n").await;
     assert_eq!(cut(&server, r#"{"how":"close"}"#).await, 1);
-    sse.to_end().await.unwrap();
+    sse.read_to_end_of_stream().await.unwrap();
     assert!(sse.ended);
 
     let mut socket = server.open_websocket("/channels/a/websocket").await;
@@ -95,21 +97,19 @@ async fn a_close_is_orderly_on_every_transport() {
 #[tokio::test]
 async fn after_a_silence_nothing_comes_until_a_reset_ends_it() {
     let silence = Duration::from_millis(400);
-    let server =
-        Server::start(Config { silence, heartbeat: Duration::from_millis(20), ..Config::default() }).await;
+    let server = Server::start(Config { silence, ..Config::default() }).await;
     for transport in Transport::ALL {
         let mut tcp = reader(&server, transport).await;
+        let before = tokio::time::Instant::now();
         assert_eq!(cut(&server, r#"{"how":"silence"}"#).await, 1);
         // Once cut it is no reader any more, although its socket is still there.
         assert_eq!(cut(&server, r#"{"how":"silence"}"#).await, 0);
-        // What was on its way when the cut came may still arrive: at most a heartbeat or two.
-        let cut_at = tokio::time::Instant::now();
         server.publish("a", "unheard").await;
         let mut received = Vec::new();
         let error = patiently(tcp.read_to_end(&mut received)).await.expect_err("no end but a reset");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{transport}");
         assert!(!String::from_utf8_lossy(&received).contains("unheard"), "{transport}");
-        assert!(cut_at.elapsed() >= silence / 2, "{transport}");
+        assert!(before.elapsed() >= silence, "{transport}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The bare TCP floor keeps to the words at the head of its file.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod support;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -1,5 +1,7 @@
 //! Bounds on what a stranger can make the server hold, and how each is said.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod support;
 
 use std::time::Duration;

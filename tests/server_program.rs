@@ -1,6 +1,7 @@
 //! The program `server`: its lines, its signals, its exit status.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod support;
 

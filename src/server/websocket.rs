@@ -31,6 +31,9 @@ use crate::{
     transport::Transport,
 };
 
+/// A peer that leaves so many pings without any sign of life is given up at the next.
+const MAX_UNANSWERED: u32 = 2;
+
 /// Upgrades and streams the events after the reader's cursor.
 pub(crate) async fn get(
     FromState(state): FromState<State>,
@@ -114,22 +117,26 @@ impl Session {
         self.write(socket, [notice(&Notice::Cursor(self.follower.cursor()))]).await?;
         let mut ticks = interval_at(Instant::now() + self.heartbeat, self.heartbeat);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard_at = Instant::now();
+        let mut unanswered = 0;
         loop {
             tokio::select! {
+                // What was heard comes before the clock: after a stall of our own, answers are waiting.
+                biased;
                 () = self.cut.closed() => return Err(End::Ours(CloseCode::Away, "the server ends the stream")),
                 message = socket.next() => {
-                    heard_at = Instant::now();
+                    unanswered = 0;
                     if let Some(answer) = self.hear(message)? {
                         self.write(socket, [answer]).await?;
                     }
                 }
                 batch = self.follower.next() => self.write(socket, messages(&batch)).await?,
                 _ = ticks.tick() => {
-                    // Anything heard is a sign of life; a peer that only listens answers our pings.
-                    if heard_at.elapsed() > self.dead_after {
+                    // Anything heard is a sign of life; a peer that only listens answers our pings. They
+                    // are counted, not timed, so that a stall of our own is not held against it.
+                    if unanswered == MAX_UNANSWERED {
                         return Err(End::Dead);
                     }
+                    unanswered += 1;
                     self.write(socket, [Message::Ping(bytes::Bytes::new())]).await?;
                 }
             }

@@ -211,7 +211,7 @@ impl Sse {
     }
 
     /// Reads to the end of the connection.
-    pub(crate) async fn to_end(&mut self) -> io::Result<()> {
+    pub(crate) async fn read_to_end_of_stream(&mut self) -> io::Result<()> {
         while self.more().await? > 0 {}
         Ok(())
     }

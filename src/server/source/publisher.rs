@@ -1,9 +1,11 @@
 //! The thread that keeps to a schedule.
 //!
 //! A thread and not a task: tokio's timer counts in milliseconds and rounds up, so a task would be a
-//! millisecond late on average, many times what the transports under measurement take. A parked thread
-//! is woken by the kernel's high-resolution timer, within about ten microseconds once its timer slack is
-//! taken away. There are few sources, so there are few threads.
+//! millisecond late on average, many times what the transports under measurement take. A parked thread is
+//! woken by the kernel's high-resolution timer: on a small virtual machine 104 µs late at the median as it
+//! comes, 54 µs once its timer slack is taken away. Spinning for the last stretch would be exact, but would
+//! take its time from the very server whose cost is measured. There are few sources, so there are few
+//! threads.
 
 use std::{
     io,
