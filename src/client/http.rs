@@ -9,6 +9,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -55,6 +56,10 @@ pub(super) enum Answer {
     FoundGone(Cause),
 }
 
+/// A server may end a kept connection at the moment at which it is used again, and the request is then
+/// nobody's loss. After this time it was lost while the server held the request.
+const FOUND_GONE_WITHIN: Duration = Duration::from_secs(1);
+
 impl Http {
     /// Sends a GET over the connection in `slot`, or over a new one put there, and follows redirects as
     /// browsers do.
@@ -85,10 +90,14 @@ impl Http {
             let request = request
                 .body(Empty::new())
                 .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
-            let read_before = http.tally.read_at();
+            let (asked, read_before) = (Instant::now(), http.tally.read_at());
             let response = match http.send(request).await {
                 Ok(response) => response,
-                Err(cause) if served_before && http.tally.read_at() == read_before => {
+                Err(cause)
+                    if served_before
+                        && http.tally.read_at() == read_before
+                        && asked.elapsed() < FOUND_GONE_WITHIN =>
+                {
                     return Ok(Answer::FoundGone(cause));
                 }
                 Err(cause) => return Err(cause),

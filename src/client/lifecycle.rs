@@ -31,8 +31,16 @@ pub(super) enum Over {
     Fatal(Cause),
     /// It may be tried again, as the policy says.
     Lost(Cause),
-    /// It was found gone when nothing was under way: a new one is made at once, as browsers do.
+    /// A kept connection was found gone when it was to be used again: a new one is made at once, as
+    /// browsers do.
     FoundGone(Cause),
+}
+
+/// What comes after a connection.
+enum Next {
+    End(End),
+    AtOnce,
+    After(Duration),
 }
 
 /// Tells the observer, and keeps count of attempts.
@@ -67,34 +75,28 @@ pub(super) async fn live(
             Err(over) => over,
         };
         teller.is_open = false;
-        let (cause, end) = match over {
-            Over::Stopped => return End::Stopped,
-            Over::Finished(cause) => (cause, Some(End::Finished)),
-            Over::Fatal(cause) => (cause.clone(), Some(End::Failed(cause))),
-            Over::Lost(cause) | Over::FoundGone(cause)
-                if reconnect == Reconnect::Never
-                    || (reconnect == Reconnect::Standard && session.standard_wait().is_none()) =>
-            {
-                // An orderly end is all that a client that does not return can wish for.
-                let orderly = matches!(cause, Cause::Closed(_));
-                (cause.clone(), Some(if orderly { End::Finished } else { End::Failed(cause) }))
+        let wait = backoff::wait(reconnect, session.standard_wait(), teller.waits, &mut random);
+        let (cause, next) = match (over, wait) {
+            (Over::Stopped, _) => return End::Stopped,
+            (Over::Finished(cause), _) => (cause, Next::End(End::Finished)),
+            (Over::Fatal(cause), _) => (cause.clone(), Next::End(End::Failed(cause))),
+            // An orderly end is all that a client that does not return can wish for.
+            (Over::Lost(cause @ Cause::Closed(_)) | Over::FoundGone(cause @ Cause::Closed(_)), None) => {
+                (cause, Next::End(End::Finished))
             }
-            Over::FoundGone(cause) => {
-                if teller.tell_now(&Observation::Closed { cause }).is_err() {
-                    return End::Stopped;
-                }
-                continue;
+            (Over::Lost(cause) | Over::FoundGone(cause), None) => {
+                (cause.clone(), Next::End(End::Failed(cause)))
             }
-            Over::Lost(cause) => (cause, None),
+            (Over::FoundGone(cause), Some(_)) => (cause, Next::AtOnce),
+            (Over::Lost(cause), Some(after)) => (cause, Next::After(after)),
         };
-        if teller.tell_now(&Observation::Closed { cause: cause.clone() }).is_err() {
+        if teller.tell_now(&Observation::Closed { cause }).is_err() {
             return End::Stopped;
         }
-        if let Some(end) = end {
-            return end;
-        }
-        let Some(after) = backoff::wait(reconnect, session.standard_wait(), teller.waits, &mut random) else {
-            return End::Failed(cause);
+        let after = match next {
+            Next::End(end) => return end,
+            Next::AtOnce => continue,
+            Next::After(after) => after,
         };
         teller.waits = teller.waits.saturating_add(1);
         if teller.tell_now(&Observation::Retrying { after }).is_err() {
