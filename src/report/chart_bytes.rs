@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::report::{
     axis::Axis,
-    canvas::{self, Align, Area, Canvas, Font, MARGIN, WIDTH},
+    canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
     condition::Condition,
     figure::Parts,
+    font::Font,
     palette::{Colour, INK, Look, PARTS},
     panel::{ROW, RowPanel, label_column, legend, not_run},
     statistics::quotient,
@@ -43,7 +44,8 @@ pub(super) struct Panel {
 
 impl BytesPerEvent {
     /// What the chart asks.
-    pub(super) const TITLE: &str = "What does a delivered event cost on the wire, and what are the bytes for?";
+    pub(super) const TITLE: &str =
+        "What does a delivered event cost on the wire, and what are the bytes for?";
 
     /// The bars of every payload, at the readers, rate and pattern that most clients and payloads were
     /// measured under; the table has the others.
@@ -60,7 +62,8 @@ impl BytesPerEvent {
         let alike = |a: &Condition, b: &Condition| {
             a.readers == b.readers && a.rate == b.rate && a.pattern == b.pattern
         };
-        let support = |condition: &Condition| bars.iter().filter(|(g, _)| alike(&g.condition, condition)).count();
+        let support =
+            |condition: &Condition| bars.iter().filter(|(g, _)| alike(&g.condition, condition)).count();
         let mut best: Option<&Condition> = None;
         for (group, _) in &bars {
             if best.is_none_or(|best| support(&group.condition) > support(best)) {
@@ -104,7 +107,8 @@ impl BytesPerEvent {
 
     /// One sentence.
     pub(super) fn caption(&self) -> String {
-        let Some(panel) = self.panels.iter().find(|panel| panel.payload_bytes >= 64).or(self.panels.last()) else {
+        let Some(panel) = self.panels.iter().find(|panel| panel.payload_bytes >= 64).or(self.panels.last())
+        else {
             return "No event was delivered.".to_owned();
         };
         let mut bars: Vec<(&Look, &Parts)> = self
@@ -143,7 +147,8 @@ impl BytesPerEvent {
     pub(super) fn draw(&self) -> Result<String, String> {
         let row_height = RowPanel::height(self.clients.len());
         let rows = self.panels.len().div_ceil(2).max(1) as f64;
-        let height = canvas::header_height(Self::TITLE, &self.subtitle) + 44.0 + rows * row_height + MARGIN * 0.5;
+        let height =
+            canvas::header_height(Self::TITLE, &self.subtitle) + 44.0 + rows * row_height + MARGIN * 0.5;
         canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
             let mut y = canvas.header(Self::TITLE, &self.subtitle);
             if self.panels.is_empty() {
@@ -154,7 +159,8 @@ impl BytesPerEvent {
             let labels = label_column(&self.clients);
             for pair in self.panels.chunks(2) {
                 let gap = 30.0;
-                let width = (WIDTH - 2.0 * MARGIN - labels - gap * (pair.len() - 1) as f64) / pair.len() as f64;
+                let width =
+                    (WIDTH - 2.0 * MARGIN - labels - gap * (pair.len() - 1) as f64) / pair.len() as f64;
                 for (column, panel) in pair.iter().enumerate() {
                     let left = MARGIN + labels + column as f64 * (width + gap);
                     let rows = draw_panel(canvas, (left, y, left + width), panel);

@@ -6,8 +6,9 @@ use crate::{
     harness::definition::{Figure, Subject},
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, NORMAL, SMALL, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         figure,
+        font::{Font, HEADING, NORMAL, SMALL},
         palette::{CARD, Colour, Dash, Look, QUIET},
         panel::{horizontal_axis, vertical_axis},
         statistics,
@@ -61,8 +62,11 @@ impl Frontier {
 
     /// The points of all fitting conditions.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let mut conditions: Vec<_> =
-            summary.conditions.iter().filter(|condition| condition.fault.is_none() && !condition.is_idle()).collect();
+        let mut conditions: Vec<_> = summary
+            .conditions
+            .iter()
+            .filter(|condition| condition.fault.is_none() && !condition.is_idle())
+            .collect();
         // Of several payloads the one next to 100 B, as a small message is what most feeds carry.
         conditions.sort_by_key(|condition| (condition.payload_bytes.abs_diff(100), condition.readers));
         let panels = conditions.into_iter().map(|condition| {
@@ -70,13 +74,15 @@ impl Frontier {
             let mut panel = Panel { heading, rate, curve: Vec::new(), points: Vec::new() };
             for group in summary.under(condition) {
                 let Some(point) = point(summary, group) else { continue };
-                let polls = summary.series_of(group).subject == Some(Subject::Transport(Transport::ShortPoll));
+                let polls =
+                    summary.series_of(group).subject == Some(Subject::Transport(Transport::ShortPoll));
                 if polls { panel.curve.push(point) } else { panel.points.push(point) }
             }
             panel.curve.sort_by(|a, b| a.delay_us.total_cmp(&b.delay_us));
             panel
         });
-        let mut panels: Vec<Panel> = panels.filter(|panel| panel.curve.len() + panel.points.len() > 0).collect();
+        let mut panels: Vec<Panel> =
+            panels.filter(|panel| panel.curve.len() + panel.points.len() > 0).collect();
         let most = panels.iter().map(|panel| panel.curve.len()).max().unwrap_or(0);
         panels.retain(|panel| panel.curve.len() == most);
         // From the rarest events to the most frequent, and nothing in between: the picture shows how the
@@ -95,13 +101,17 @@ impl Frontier {
             return "No delay was measured together with wire bytes.".to_owned();
         };
         let words = |point: &Point| {
-            let (delay, bytes) = (Unit::Micros.format(point.delay_us), Unit::Bytes.format(point.bytes_per_second));
+            let (delay, bytes) =
+                (Unit::Micros.format(point.delay_us), Unit::Bytes.format(point.bytes_per_second));
             format!("{} is {delay} late on average for {bytes} a second", point.look.label)
         };
-        let freshest = |points: &[Point]| points.iter().min_by(|a, b| a.delay_us.total_cmp(&b.delay_us)).cloned();
+        let freshest =
+            |points: &[Point]| points.iter().min_by(|a, b| a.delay_us.total_cmp(&b.delay_us)).cloned();
         let pushed: Vec<Point> = panel.points.iter().filter(|point| !point.is_floor).cloned().collect();
         match (freshest(&panel.curve), freshest(&pushed)) {
-            (Some(polled), Some(pushed)) => format!("{}: {}; {}.", panel.heading, words(&polled), words(&pushed)),
+            (Some(polled), Some(pushed)) => {
+                format!("{}: {}; {}.", panel.heading, words(&polled), words(&pushed))
+            }
             (Some(only), None) | (None, Some(only)) => format!("{}: {}.", panel.heading, words(&only)),
             (None, None) => format!("{}: only the floor was measured.", panel.heading),
         }
@@ -129,7 +139,12 @@ impl Frontier {
             }
             for panel in &self.panels {
                 let plot_top = y + HEADING * 2.0;
-                let plot = Area { left: MARGIN + 92.0, top: plot_top, right: WIDTH - MARGIN, bottom: plot_top + plot_height };
+                let plot = Area {
+                    left: MARGIN + 92.0,
+                    top: plot_top,
+                    right: WIDTH - MARGIN,
+                    bottom: plot_top + plot_height,
+                };
                 let heading = Font::heading().fit(&panel.heading, plot.width());
                 canvas.text(plot.left, y + HEADING, &heading, Align::Left, Font::heading());
                 horizontal_axis(canvas, plot, &across, "Wire bytes per second and reader");
@@ -156,7 +171,8 @@ fn point(summary: &Summary<'_>, group: &Group<'_>) -> Option<Point> {
 }
 
 fn draw_points(canvas: &mut Canvas<'_>, plot: Area, panel: &Panel, across: &Axis, up: &Axis) {
-    let place = |point: &Point| (plot.x(across.place(point.bytes_per_second)), plot.y(up.place(point.delay_us)));
+    let place =
+        |point: &Point| (plot.x(across.place(point.bytes_per_second)), plot.y(up.place(point.delay_us)));
     let curve: Vec<_> = panel.curve.iter().map(place).collect();
     let polling = panel.curve.first().map_or(QUIET, |_| SHORT_POLL);
     canvas.path(&curve, 3.0, polling, Dash::Solid);
@@ -167,7 +183,8 @@ fn draw_points(canvas: &mut Canvas<'_>, plot: Area, panel: &Panel, across: &Axis
         let steps = ((pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1) / 8.0).ceil().max(1.0);
         for step in 0..=steps as usize {
             let share = step as f64 / steps;
-            let at = (pair[0].0 + (pair[1].0 - pair[0].0) * share, pair[0].1 + (pair[1].1 - pair[0].1) * share);
+            let at =
+                (pair[0].0 + (pair[1].0 - pair[0].0) * share, pair[0].1 + (pair[1].1 - pair[0].1) * share);
             taken.push(around(at, 2.0, 2.0));
         }
     }
@@ -181,7 +198,8 @@ fn draw_points(canvas: &mut Canvas<'_>, plot: Area, panel: &Panel, across: &Axis
         };
         canvas.marker(x, y, 8.0, marker, colour);
         let font = Font::normal().in_colour(if on_curve { colour } else { point.look.ink() }).bold();
-        let label = if index == 0 && on_curve { format!("Short poll {}", point.label) } else { point.label.clone() };
+        let label =
+            if index == 0 && on_curve { format!("Short poll {}", point.label) } else { point.label.clone() };
         let label = font.fit(&label, plot.width() * 0.45);
         label_at(canvas, plot, (x, y), &label, font, &mut taken);
     }
@@ -196,7 +214,14 @@ fn around((x, y): (f64, f64), half_width: f64, half_height: f64) -> Area {
 
 /// Puts a label where it covers nothing, as near to its point as possible, with a thin line where that is
 /// not beside it.
-fn label_at(canvas: &mut Canvas<'_>, plot: Area, (x, y): (f64, f64), label: &str, font: Font, taken: &mut Vec<Area>) {
+fn label_at(
+    canvas: &mut Canvas<'_>,
+    plot: Area,
+    (x, y): (f64, f64),
+    label: &str,
+    font: Font,
+    taken: &mut Vec<Area>,
+) {
     let (width, half) = (font.width(label), NORMAL * 0.62);
     let mut places = Vec::new();
     for away in [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0] {
@@ -208,16 +233,26 @@ fn label_at(canvas: &mut Canvas<'_>, plot: Area, (x, y): (f64, f64), label: &str
     }
     let free = |at: &(f64, f64)| {
         let area = around(*at, width / 2.0, half);
-        let inside = area.left > plot.left + 2.0 && area.right < plot.right - 2.0
-            && area.top > plot.top + 2.0 && area.bottom < plot.bottom - 2.0;
+        let inside = area.left > plot.left + 2.0
+            && area.right < plot.right - 2.0
+            && area.top > plot.top + 2.0
+            && area.bottom < plot.bottom - 2.0;
         let clear = |other: &Area| {
-            area.right < other.left || other.right < area.left || area.bottom < other.top || other.bottom < area.top
+            area.right < other.left
+                || other.right < area.left
+                || area.bottom < other.top
+                || other.bottom < area.top
         };
         inside && taken.iter().all(clear)
     };
     let at = places.iter().copied().find(free).unwrap_or(places[0]);
     if (at.1 - y).abs() > 34.0 {
-        canvas.line((x, y + (at.1 - y).signum() * 10.0), (at.0, at.1 - (at.1 - y).signum() * half), 1.0, font.colour);
+        canvas.line(
+            (x, y + (at.1 - y).signum() * 10.0),
+            (at.0, at.1 - (at.1 - y).signum() * half),
+            1.0,
+            font.colour,
+        );
     }
     canvas.veil(around(at, width / 2.0 + 2.0, half), CARD, 0.8);
     canvas.text(at.0, at.1, label, Align::Centre, font);

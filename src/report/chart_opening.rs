@@ -6,9 +6,10 @@ use crate::{
     harness::{definition::Figure, record::Record},
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, MARGIN, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         chart_bytes::stacked_bar,
         figure::{Parts, application},
+        font::Font,
         palette::{Colour, GRID, Look, PARTS},
         panel::{RowPanel, label_column, legend, not_run},
         statistics,
@@ -45,7 +46,8 @@ pub(super) struct Row {
 
 impl Opening {
     /// What the chart asks.
-    pub(super) const TITLE: &str = "What does it cost to subscribe, and to stay subscribed while nothing happens?";
+    pub(super) const TITLE: &str =
+        "What does it cost to subscribe, and to stay subscribed while nothing happens?";
 
     /// One row per client that was measured without a cut.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
@@ -57,10 +59,13 @@ impl Opening {
             // An idle run's opening is as good as any; where there is none, the first condition's counts.
             let idle = groups.iter().find(|group| group.condition.is_idle());
             let Some(source) = idle.or(groups.first()) else { continue };
-            let opening: Vec<Parts> = source.records.iter().filter_map(|record| Parts::to_open(record)).collect();
+            let opening: Vec<Parts> =
+                source.records.iter().filter_map(|record| Parts::to_open(record)).collect();
             let on_wire = idle.map(|group| group.values(Figure::WireBytesPerMinute)).unwrap_or_default();
             let idle_values = match (on_wire.is_empty(), idle) {
-                (true, Some(group)) => group.records.iter().filter_map(|r| application_per_minute(r)).collect(),
+                (true, Some(group)) => {
+                    group.records.iter().filter_map(|r| application_per_minute(r)).collect()
+                }
                 _ => on_wire.clone(),
             };
             let counted = idle.iter().flat_map(|group| &group.records).map(|record| record.counted_s);
@@ -86,12 +91,18 @@ impl Opening {
             values.sort_by(|a, b| a.0.total_cmp(&b.0));
             let ((least, cheap), (most, dear)) = (*values.first()?, *values.last()?);
             let (least, most) = (Unit::Bytes.format(least), Unit::Bytes.format(most));
-            Some(if cheap == dear { format!("{least} ({cheap})") } else { format!("from {least} ({cheap}) to {most} ({dear})") })
+            Some(if cheap == dear {
+                format!("{least} ({cheap})")
+            } else {
+                format!("from {least} ({cheap}) to {most} ({dear})")
+            })
         };
         let opening = range(&|row| row.opening.map(|parts| parts.total()));
         let idle = range(&|row| row.idle);
         match (opening, idle) {
-            (Some(opening), Some(idle)) => format!("Subscribing takes {opening}; a minute without events takes {idle}."),
+            (Some(opening), Some(idle)) => {
+                format!("Subscribing takes {opening}; a minute without events takes {idle}.")
+            }
             (Some(opening), None) => format!("Subscribing takes {opening}; no run was idle."),
             (None, Some(idle)) => format!("A minute without events takes {idle}."),
             (None, None) => "Nothing was counted.".to_owned(),
@@ -103,9 +114,11 @@ impl Opening {
             format!(" A minute is extrapolated from {} s.", significant(seconds))
         });
         let uncounted = self.rows.iter().any(|row| {
-            row.opening.is_some_and(|parts| parts.tcp_ip.is_none()) || (row.idle.is_some() && !row.idle_on_wire)
+            row.opening.is_some_and(|parts| parts.tcp_ip.is_none())
+                || (row.idle.is_some() && !row.idle_on_wire)
         });
-        let uncounted = if uncounted { " This system does not count TCP/IP bytes; they are left out." } else { "" };
+        let uncounted =
+            if uncounted { " This system does not count TCP/IP bytes; they are left out." } else { "" };
         format!("Bytes in both directions, per reader.{extrapolated}{uncounted}")
     }
 
@@ -115,7 +128,10 @@ impl Opening {
     /// What the drawing library says.
     pub(super) fn draw(&self) -> Result<String, String> {
         let subtitle = self.subtitle();
-        let height = canvas::header_height(Self::TITLE, &subtitle) + 44.0 + RowPanel::height(self.rows.len().max(4)) + MARGIN * 0.5;
+        let height = canvas::header_height(Self::TITLE, &subtitle)
+            + 44.0
+            + RowPanel::height(self.rows.len().max(4))
+            + MARGIN * 0.5;
         canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
             let mut y = canvas.header(Self::TITLE, &subtitle);
             if self.rows.is_empty() {
@@ -149,7 +165,14 @@ impl Opening {
     fn draw_idle(&self, canvas: &mut Canvas<'_>, ends: (f64, f64, f64)) {
         let values = self.rows.iter().filter_map(|row| row.idle);
         let axis = Axis::logarithmic(Unit::Bytes, values).with_room(105.0 / (ends.2 - ends.0));
-        let rows = RowPanel::draw(canvas, ends, "Per idle minute", self.rows.len(), axis, "per minute (logarithmic)");
+        let rows = RowPanel::draw(
+            canvas,
+            ends,
+            "Per idle minute",
+            self.rows.len(),
+            axis,
+            "per minute (logarithmic)",
+        );
         for (index, row) in self.rows.iter().enumerate() {
             let Some(idle) = row.idle else {
                 not_run(canvas, &rows, index);

@@ -6,8 +6,9 @@ use crate::{
     harness::definition::Figure,
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         condition::fault_in_words,
+        font::{Font, HEADING},
         palette::{ALARM, Colour, INK, Look, Marker, QUIET, SHADE},
         panel::{RowPanel, label_column},
         statistics::Estimate,
@@ -16,8 +17,7 @@ use crate::{
     },
 };
 
-const SUBTITLE: &str = "Medians over the repetitions, from the cut; a logarithmic axis. \
-                        ○ noticed · ┃ back · ◆ caught up · losses are per run";
+const SUBTITLE: &str = "Medians, from the cut. ○ noticed · ┃ back · ◆ caught up. Losses are per run.";
 /// The column of what never came, right of the axis.
 const NEVER: f64 = 78.0;
 const WORDS: f64 = 178.0;
@@ -90,7 +90,8 @@ impl RecoveryTimes {
             let mut rows: Vec<&Row> = panel.rows.iter().collect();
             rows.sort_by(|a, b| a.caught_up.median.total_cmp(&b.caught_up.median));
             let (first, last) = (rows.first()?, rows.last()?);
-            let words = |row: &Row| format!("{} {}", row.look.label, Unit::Millis.format(row.caught_up.median));
+            let words =
+                |row: &Row| format!("{} {}", row.look.label, Unit::Millis.format(row.caught_up.median));
             Some(if rows.len() == 1 {
                 format!("{}: caught up after {}", panel.heading, words(first))
             } else {
@@ -121,7 +122,8 @@ impl RecoveryTimes {
             }
             for panel in &self.panels {
                 let ends = (MARGIN + labels, y, WIDTH - MARGIN - NEVER - WORDS);
-                let rows = RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Time from the cut");
+                let rows =
+                    RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Time from the cut");
                 draw_rows(canvas, &rows, panel);
                 y += RowPanel::height(panel.rows.len());
             }
@@ -135,7 +137,13 @@ fn draw_rows(canvas: &mut Canvas<'_>, rows: &RowPanel, panel: &Panel) {
     let column = Area { left: rows.plot.right, right: rows.plot.right + NEVER, ..rows.plot };
     canvas.rectangle(Area { left: column.left + 1.0, ..column }, SHADE);
     let middle = (column.left + column.right) / 2.0;
-    canvas.text(middle, rows.plot.top - HEADING * 0.75, "never", Align::Centre, Font::normal().in_colour(QUIET));
+    canvas.text(
+        middle,
+        rows.plot.top - HEADING * 0.75,
+        "never",
+        Align::Centre,
+        Font::normal().in_colour(QUIET),
+    );
     for (index, row) in panel.rows.iter().enumerate() {
         let y = rows.y(index);
         let x = |estimate: &Estimate| {
@@ -173,7 +181,8 @@ fn words(row: &Row) -> (String, Colour) {
         (true, true) => (format!("{lost} lost silently"), ALARM),
     };
     let sometimes = row.never > 0 && row.never < row.caught_up.n;
-    let never = if sometimes { format!("never in {} of {}; ", row.never, row.caught_up.n) } else { String::new() };
+    let never =
+        if sometimes { format!("never in {} of {}; ", row.never, row.caught_up.n) } else { String::new() };
     (format!("{never}{lost}"), colour)
 }
 

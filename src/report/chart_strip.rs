@@ -7,7 +7,8 @@ use crate::{
     harness::definition::{Figure, Subject},
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, MARGIN, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
+        font::Font,
         palette::{Dash, Look, QUIET},
         panel::{RowPanel, label_column},
         statistics::{self, Estimate},
@@ -117,7 +118,8 @@ impl Strip {
             for panel in &self.panels {
                 // Values stand in a column of their own, where no point can lie under them.
                 let ends = (MARGIN + labels, y, WIDTH - MARGIN - 200.0);
-                let rows = RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Median latency");
+                let rows =
+                    RowPanel::draw(canvas, ends, &panel.heading, panel.rows.len(), axis, "Median latency");
                 draw_rows(canvas, &rows, panel);
                 y += RowPanel::height(panel.rows.len());
             }

@@ -73,7 +73,8 @@ impl Timeline {
             let lanes = summary.under(condition).filter_map(|group| lane(summary, group));
             let lanes: Vec<Lane> = lanes.collect();
             let fault = condition.fault.as_deref().map_or("", fault_in_words);
-            let alike = cut.iter().filter(|other| other.fault == condition.fault).cloned().collect::<Vec<_>>();
+            let alike =
+                cut.iter().filter(|other| other.fault == condition.fault).cloned().collect::<Vec<_>>();
             let heading = match alike.as_slice() {
                 [_] => fault.to_owned(),
                 _ => condition.describe_among(&cut),
@@ -97,7 +98,12 @@ impl Timeline {
             .filter_map(|(panel, lane)| Some((lane.caught_up.or(lane.back)?, panel, lane)))
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let slowest = slowest.map(|(seconds, panel, lane)| {
-            format!("The longest recovery shown took {}: {} ({}).", Unit::Millis.format(seconds * 1e3), lane.look.label, panel.heading)
+            format!(
+                "The longest recovery shown took {}: {} ({}).",
+                Unit::Millis.format(seconds * 1e3),
+                lane.look.label,
+                panel.heading
+            )
         });
         let never = (!never.is_empty()).then(|| format!("Never back: {}.", never.join(", ")));
         [slowest, never].into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -128,7 +134,14 @@ impl Timeline {
             for panel in &self.panels {
                 let axis = Axis::between(Unit::Millis, -0.15 * panel.until * 1e3, panel.until * 1e3);
                 let ends = (MARGIN + labels, y, WIDTH - MARGIN - 12.0);
-                let rows = RowPanel::draw(canvas, ends, &panel.heading, panel.lanes.len(), axis, "Time from the cut");
+                let rows = RowPanel::draw(
+                    canvas,
+                    ends,
+                    &panel.heading,
+                    panel.lanes.len(),
+                    axis,
+                    "Time from the cut",
+                );
                 let looks: Vec<Look> = panel.lanes.iter().map(|lane| lane.look.clone()).collect();
                 rows.labels(canvas, &looks);
                 for (row, lane) in panel.lanes.iter().enumerate() {
@@ -168,9 +181,14 @@ fn lane(summary: &Summary<'_>, group: &Group<'_>) -> Option<Lane> {
 
 /// The repetition in the middle, by the time until it had caught up.
 fn middle<'a>(group: &Group<'a>) -> Option<&'a Record> {
-    let mut records: Vec<&'a Record> =
-        group.records.iter().copied().filter(|record| record.recovery.is_some() && !record.timeline.is_empty()).collect();
-    let time = |record: &Record| record.recovery.and_then(|recovery| recovery.caught_up_ms).unwrap_or(f64::INFINITY);
+    let mut records: Vec<&'a Record> = group
+        .records
+        .iter()
+        .copied()
+        .filter(|record| record.recovery.is_some() && !record.timeline.is_empty())
+        .collect();
+    let time =
+        |record: &Record| record.recovery.and_then(|recovery| recovery.caught_up_ms).unwrap_or(f64::INFINITY);
     records.sort_by(|a, b| time(a).total_cmp(&time(b)));
     records.get(records.len().saturating_sub(1) / 2).copied()
 }
@@ -178,7 +196,12 @@ fn middle<'a>(group: &Group<'a>) -> Option<&'a Record> {
 /// A little longer than the last return; all of the run where somebody never returned.
 fn until(lanes: &[Lane]) -> f64 {
     let last = |lane: &Lane| {
-        lane.published.iter().chain(&lane.received).copied().filter(|time| time.is_finite()).fold(0.0, f64::max)
+        lane.published
+            .iter()
+            .chain(&lane.received)
+            .copied()
+            .filter(|time| time.is_finite())
+            .fold(0.0, f64::max)
     };
     let end = lanes.iter().map(|lane| match lane.caught_up {
         Some(time) => (time * 1.25).min(last(lane).max(time)),
@@ -195,7 +218,12 @@ fn draw_lane(canvas: &mut Canvas<'_>, rows: &RowPanel, row: usize, lane: &Lane, 
     let shown = |seconds: &&f64| (low..=until).contains(*seconds);
     let noticed = lane.noticed.unwrap_or(until);
     let back = lane.back.unwrap_or(until);
-    let band = |from: f64, to: f64| Area { left: x(from), top: y - ROW * 0.42, right: x(to), bottom: y + ROW * 0.42 };
+    let band = |from: f64, to: f64| Area {
+        left: x(from),
+        top: y - ROW * 0.42,
+        right: x(to),
+        bottom: y + ROW * 0.42,
+    };
     canvas.rectangle(band(0.0, noticed.min(back)), UNNOTICED);
     if back > noticed {
         canvas.rectangle(band(noticed, back), REOPENING);

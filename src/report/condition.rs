@@ -106,7 +106,10 @@ pub fn fault_in_words(fault: &str) -> &str {
 
 fn fault_rank(condition: &Condition) -> usize {
     let order = ["close", "reset", "silence", "restart"];
-    condition.fault.as_deref().map_or(0, |fault| 1 + order.iter().position(|f| *f == fault).unwrap_or(order.len()))
+    condition
+        .fault
+        .as_deref()
+        .map_or(0, |fault| 1 + order.iter().position(|f| *f == fault).unwrap_or(order.len()))
 }
 
 fn per_second(rate: f64) -> String {

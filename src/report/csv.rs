@@ -8,11 +8,12 @@ use crate::{
 /// One row per client and condition. Each figure has four columns: its median, both ends of its interval
 /// and how many repetitions it is from; empty where it was not measured, `inf` for what never came.
 pub(super) fn summary(summary: &Summary<'_>) -> String {
-    let mut heading: Vec<String> = ["client", "transport", "readers", "rate_per_s", "payload_bytes", "pattern", "fault"]
-        .into_iter()
-        .chain(["runs", "failed", "expected", "delivered", "lost", "duplicated", "out_of_order", "gaps"])
-        .map(str::to_owned)
-        .collect();
+    let mut heading: Vec<String> =
+        ["client", "transport", "readers", "rate_per_s", "payload_bytes", "pattern", "fault"]
+            .into_iter()
+            .chain(["runs", "failed", "expected", "delivered", "lost", "duplicated", "out_of_order", "gaps"])
+            .map(str::to_owned)
+            .collect();
     for figure in Figure::ALL {
         let (slug, unit) = (figure.slug(), figure.unit().suffix());
         heading.extend(["median", "low", "high"].map(|part| format!("{slug}_{unit}_{part}")));

@@ -85,7 +85,9 @@ impl Document {
 
     /// All verdicts, with the experiment that each is from.
     pub(super) fn verdicts(&self) -> impl Iterator<Item = (&Section, &Verdict)> {
-        self.sections.iter().flat_map(|section| section.verdicts.iter().map(move |verdict| (section, verdict)))
+        self.sections
+            .iter()
+            .flat_map(|section| section.verdicts.iter().map(move |verdict| (section, verdict)))
     }
 }
 
@@ -110,7 +112,9 @@ impl Section {
             verdicts: definition.claims.iter().map(|claim| claims::evaluate(claim, &summary)).collect(),
             charts: charts?,
             tables: table::tables(&summary),
-            failed: failed.map(|record| (record.run.clone(), record.err.clone().unwrap_or_default())).collect(),
+            failed: failed
+                .map(|record| (record.run.clone(), record.err.clone().unwrap_or_default()))
+                .collect(),
             doubtful: doubtful(experiment),
             csv: csv::summary(&summary),
             warnings: summary.warnings,
@@ -135,16 +139,25 @@ fn machine(machine: &Machine) -> String {
     let memory = machine.memory_mib.map(|mib| format!("{} GiB memory", significant(mib as f64 / 1024.0)));
     let control = machine.congestion_control.as_ref().map(|name| format!("TCP congestion control {name}"));
     let cores = plural(machine.cores as u64, "core");
-    [machine.cpu.clone(), Some(cores), memory, Some(machine.platform.clone()), machine.kernel.clone(), control]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" · ")
+    [
+        machine.cpu.clone(),
+        Some(cores),
+        memory,
+        Some(machine.platform.clone()),
+        machine.kernel.clone(),
+        control,
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" · ")
 }
 
 fn run(manifest: &Manifest) -> String {
-    let revision = manifest.git_revision.as_ref().map(|revision| format!(" ({revision})")).unwrap_or_default();
-    let finished = manifest.finished.as_ref().map_or("not finished".to_owned(), |at| format!("finished {at}"));
+    let revision =
+        manifest.git_revision.as_ref().map(|revision| format!(" ({revision})")).unwrap_or_default();
+    let finished =
+        manifest.finished.as_ref().map_or("not finished".to_owned(), |at| format!("finished {at}"));
     format!(
         "pushlab {}{revision} · {} profile · seed {} · server {} · started {} · {finished}",
         manifest.pushlab, manifest.profile, manifest.seed, manifest.target, manifest.started

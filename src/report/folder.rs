@@ -129,7 +129,9 @@ impl RunFolder {
                 sentences.push(format!("{name}: {failed} of {recorded} runs failed; they are listed below."));
             }
             let unreadable = experiment.unreadable.iter();
-            sentences.extend(unreadable.map(|line| format!("A line was left out, since it is no record: {line}.")));
+            sentences.extend(
+                unreadable.map(|line| format!("A line was left out, since it is no record: {line}.")),
+            );
         }
         sentences
     }

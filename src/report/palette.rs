@@ -4,11 +4,7 @@
 //! darkened where they would be too pale as text on white; a second client of a transport keeps its hue
 //! and differs in lightness, marker and dash, so that no chart relies on colour alone.
 
-use crate::{
-    harness::definition::Subject,
-    report::summary::Series,
-    transport::Transport,
-};
+use crate::{harness::definition::Subject, report::summary::Series, transport::Transport};
 
 /// A colour, as red, green and blue.
 pub(super) type Colour = (u8, u8, u8);

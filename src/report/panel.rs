@@ -2,7 +2,8 @@
 
 use crate::report::{
     axis::Axis,
-    canvas::{Align, Area, Canvas, Font, HEADING, MARGIN, NORMAL, SMALL, WIDTH},
+    canvas::{Align, Area, Canvas, MARGIN, WIDTH},
+    font::{Font, HEADING, NORMAL, SMALL},
     palette::{Colour, GRID, INK, Look, QUIET},
 };
 
@@ -37,7 +38,13 @@ impl RowPanel {
     ) -> Self {
         let bottom = top + ABOVE + rows.max(1) as f64 * ROW;
         let plot = Area { left, top: top + ABOVE, right, bottom };
-        canvas.text(left, top + HEADING * 0.9, &Font::heading().fit(heading, right - left), Align::Left, Font::heading());
+        canvas.text(
+            left,
+            top + HEADING * 0.9,
+            &Font::heading().fit(heading, right - left),
+            Align::Left,
+            Font::heading(),
+        );
         horizontal_axis(canvas, plot, &axis, axis_title);
         canvas.frame(plot);
         RowPanel { plot, axis }

@@ -47,7 +47,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let interval = (values.len() >= ENOUGH).then(|| {
         let mut resample = Resample::of(values);
-        percentile_interval((0..RESAMPLES).map(|_| resample.median()).collect())
+        percentile_interval((0..RESAMPLES).map(|_| resample.median()))
     });
     Some(Estimate { median: median(values)?, interval, n: values.len() })
 }
@@ -60,7 +60,7 @@ pub fn ratio(left: &[f64], right: &[f64]) -> Option<Estimate> {
         let (mut left, mut right) = (Resample::of(left), Resample::of(right));
         // A stream of random numbers of its own: drawn alike, both sides would rise and fall together.
         right.random = StdRng::seed_from_u64(SEED + 1);
-        percentile_interval((0..RESAMPLES).map(|_| quotient(left.median(), right.median())).collect())
+        percentile_interval((0..RESAMPLES).map(|_| quotient(left.median(), right.median())))
     });
     Some(Estimate { median: quotient(median(left)?, median(right)?), interval, n })
 }
@@ -98,7 +98,18 @@ pub fn mann_whitney(left: &[f64], right: &[f64]) -> Option<RankTest> {
     }
     let differences: Vec<f64> =
         left.iter().flat_map(|l| right.iter().map(move |r| if l == r { 0.0 } else { l - r })).collect();
-    let u: f64 = differences.iter().map(|d| if *d > 0.0 { 1.0 } else if *d == 0.0 { 0.5 } else { 0.0 }).sum();
+    let u: f64 = differences
+        .iter()
+        .map(|d| {
+            if *d > 0.0 {
+                1.0
+            } else if *d == 0.0 {
+                0.5
+            } else {
+                0.0
+            }
+        })
+        .sum();
     let pairs = differences.len() as f64;
     let ranks = doubled_midranks(left, right);
     let p = if ranks.len() <= 40 {
@@ -137,8 +148,12 @@ fn exact_p(ranks: &[usize], take: usize) -> f64 {
     let observed: usize = ranks[..take].iter().sum();
     let distance = (observed as f64 - middle).abs() - 1e-9;
     let all: f64 = ways[take].iter().sum();
-    let extreme: f64 =
-        ways[take].iter().enumerate().filter(|(sum, _)| (*sum as f64 - middle).abs() >= distance).map(|(_, n)| n).sum();
+    let extreme: f64 = ways[take]
+        .iter()
+        .enumerate()
+        .filter(|(sum, _)| (*sum as f64 - middle).abs() >= distance)
+        .map(|(_, n)| n)
+        .sum();
     extreme / all
 }
 
@@ -184,8 +199,8 @@ impl<'a> Resample<'a> {
     }
 }
 
-fn percentile_interval(medians: Vec<f64>) -> Interval {
-    let medians = sorted(&medians);
+fn percentile_interval(medians: impl Iterator<Item = f64>) -> Interval {
+    let medians = sorted(&medians.collect::<Vec<_>>());
     let at = |share| quantile(&medians, share).unwrap_or(f64::NAN);
     Interval { low: at(0.025), high: at(0.975) }
 }

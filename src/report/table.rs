@@ -82,7 +82,8 @@ fn table(
     caption: String,
     columns: &[(&'static str, Cell)],
 ) -> Option<Table> {
-    let groups: Vec<&Group<'_>> = summary.under(condition).filter(|group| !group.records.is_empty()).collect();
+    let groups: Vec<&Group<'_>> =
+        summary.under(condition).filter(|group| !group.records.is_empty()).collect();
     let cells: Vec<Vec<Option<String>>> =
         columns.iter().map(|(_, cell)| groups.iter().map(|group| cell(summary, group)).collect()).collect();
     let used: Vec<usize> = (0..columns.len()).filter(|c| cells[*c].iter().any(Option::is_some)).collect();

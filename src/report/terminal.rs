@@ -25,7 +25,12 @@ pub(super) fn render(folder: &RunFolder, report: &Document) -> String {
     for experiment in &folder.experiments {
         let summary = Summary::of(experiment, &mut known);
         let _ = writeln!(text);
-        push_wrapped(&mut text, "", "", &format!("{}: {}", experiment.definition.name, experiment.definition.question));
+        push_wrapped(
+            &mut text,
+            "",
+            "",
+            &format!("{}: {}", experiment.definition.name, experiment.definition.question),
+        );
         push_tables(&mut text, &summary);
     }
     if report.verdicts().next().is_some() {
@@ -41,7 +46,12 @@ pub(super) fn render(folder: &RunFolder, report: &Document) -> String {
     }
     let doubtful: usize = report.sections.iter().map(|section| section.doubtful.len()).sum();
     if doubtful > 0 {
-        push_wrapped(&mut text, "! ", "  ", "Some figures are doubtful; the report says which, why, and what to do.");
+        push_wrapped(
+            &mut text,
+            "! ",
+            "  ",
+            "Some figures are doubtful; the report says which, why, and what to do.",
+        );
     }
     text
 }
