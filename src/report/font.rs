@@ -2,9 +2,7 @@
 
 use std::sync::Once;
 
-use plotters::style::{
-    Color as _, FontFamily, FontStyle, IntoFont as _, RGBColor, TextStyle, register_font as register,
-};
+use plotters::style::{FontFamily, FontStyle, IntoFont as _, RGBColor, TextStyle, register_font as register};
 
 use crate::report::palette::{Colour, INK, QUIET};
 
