@@ -76,6 +76,8 @@ pub fn evaluate(claim: &Claim, summary: &Summary<'_>) -> Verdict {
 /// One comparison: the left side's repetitions and the right's, or a value.
 struct Pair<'s> {
     condition: &'s Condition,
+    /// Whether any run of both sides succeeded.
+    ran: bool,
     left: Vec<f64>,
     right: Right<'s>,
 }
@@ -89,12 +91,13 @@ fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>
     let lefts = selected(&claim.left, summary)?;
     let pair = |left: &'s Group<'_>, right| Pair {
         condition: &left.condition,
+        ran: !left.records.is_empty(),
         left: left.values(claim.left.figure),
         right,
     };
     let selector = match &claim.right {
         Operand::Value(value) => {
-            return Ok(lefts.into_iter().map(|left| pair(left, Right::Value(*value))).collect());
+            return Ok(measured(lefts.into_iter().map(|left| pair(left, Right::Value(*value))).collect()));
         }
         Operand::Figure(selector) => selector,
     };
@@ -102,15 +105,33 @@ fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>
     let mut pairs = Vec::new();
     for left in &lefts {
         let matching = rights.iter().filter(|right| comparable(&claim.left, selector, left, right));
-        pairs.extend(
-            matching.map(|right| pair(left, Right::Repetitions(selector, right.values(selector.figure)))),
-        );
+        pairs.extend(matching.map(|right| {
+            let values = right.values(selector.figure);
+            let pair = pair(left, Right::Repetitions(selector, values));
+            Pair { ran: pair.ran && !right.records.is_empty(), ..pair }
+        }));
     }
     if pairs.is_empty() {
         let (left, right) = (&claim.left.client, &selector.client);
         return Err(format!("{left} and {right} were never measured under the same conditions"));
     }
-    Ok(pairs)
+    Ok(measured(pairs))
+}
+
+/// Leaves out conditions that don't have the figure by their nature, such as a cost per event where none was
+/// published; but not those whose runs failed, and not the last.
+fn measured(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
+    let has = |pair: &Pair<'_>| {
+        let right = match &pair.right {
+            Right::Value(_) => true,
+            Right::Repetitions(_, values) => !values.is_empty(),
+        };
+        right && !pair.left.is_empty()
+    };
+    if !pairs.iter().any(has) {
+        return pairs;
+    }
+    pairs.into_iter().filter(|pair| has(pair) || !pair.ran).collect()
 }
 
 fn selected<'s, 'r>(selector: &Selector, summary: &'s Summary<'r>) -> Result<Vec<&'s Group<'r>>, String> {
@@ -176,7 +197,7 @@ fn against_value(claim: &Claim, left: &[f64], value: f64) -> (Outcome, String) {
         }),
         n: measured.n,
     };
-    decide(claim, relative, text)
+    decide(claim, relative, &text)
 }
 
 fn against_figure(claim: &Claim, left: &[f64], selector: &Selector, right: &[f64]) -> (Outcome, String) {
@@ -204,8 +225,10 @@ fn against_figure(claim: &Claim, left: &[f64], selector: &Selector, right: &[f64
     else {
         return (Outcome::Undecided, text);
     };
-    text.push_str(&format!("; {}", ratio_in_words(plain)));
-    decide(claim, relative, text)
+    if plain.median.is_finite() {
+        text.push_str(&format!("; {}", ratio_in_words(plain)));
+    }
+    decide(claim, relative, &text)
 }
 
 fn exactly(off: usize, n: usize, text: String) -> (Outcome, String) {
@@ -218,9 +241,9 @@ fn exactly(off: usize, n: usize, text: String) -> (Outcome, String) {
 }
 
 /// `relative` is the left side as a multiple of the right side with its factor.
-fn decide(claim: &Claim, relative: Estimate, text: String) -> (Outcome, String) {
+fn decide(claim: &Claim, relative: Estimate, text: &str) -> (Outcome, String) {
     let Some(Interval { low, high }) = relative.interval else {
-        return (Outcome::Undecided, too_few(&text, relative.n));
+        return (Outcome::Undecided, too_few(text, relative.n));
     };
     let (holds, refuted) = match claim.is {
         Comparison::Less => (high < 1.0, low >= 1.0),

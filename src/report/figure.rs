@@ -132,12 +132,12 @@ impl Figure {
 
 /// Wire bytes, both ways; `None` where the kernel does not tell.
 pub fn wire(bytes: &Bytes) -> Option<u64> {
-    Some(bytes.wire_in? + bytes.wire_out?)
+    Some(bytes.wire_in?.saturating_add(bytes.wire_out?))
 }
 
-/// Application bytes, both ways.
+/// Application bytes, both ways. Sums saturate here, since a damaged record must not end a report.
 pub fn application(bytes: &Bytes) -> u64 {
-    bytes.application_in + bytes.application_out
+    bytes.application_in.saturating_add(bytes.application_out)
 }
 
 /// Wire bytes per second and reader, opening and closing left out.
@@ -180,7 +180,7 @@ impl Parts {
         let application = application(bytes) as f64;
         // What was counted last gives way, so that the parts still add up where a run was cut between two
         // readings of the counters.
-        let heads = ((bytes.heads_in + bytes.heads_out) as f64).min(application);
+        let heads = (bytes.heads_in.saturating_add(bytes.heads_out) as f64).min(application);
         let payload = (bytes.payload as f64).min(application - heads);
         Parts {
             payload,

@@ -8,7 +8,7 @@
 //!   records by client and `condition`;
 //! - `claims` compares figures and gives verdicts; `table` and `csv` list them;
 //! - each `chart_*` file turns a summary into the data of one chart, and those into a picture, by way of
-//!   `axis`, `panel`, `palette` and `canvas`; only these know plotters;
+//!   `axis`, `panel`, `palette`, `font` and `canvas`; only the last two know plotters;
 //! - `document` holds all of it together, for `html`, `markdown` and `terminal` to write down.
 
 mod axis;
@@ -27,6 +27,7 @@ mod csv;
 mod document;
 pub mod figure;
 pub mod folder;
+mod font;
 mod html;
 mod markdown;
 mod palette;
@@ -45,9 +46,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use canvas::register_font;
 pub use claims::Outcome;
 pub use folder::ReportError;
+pub use font::register_font;
 pub use units::Unit;
 
 use document::Document;

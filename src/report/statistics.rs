@@ -47,7 +47,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let interval = (values.len() >= ENOUGH).then(|| {
         let mut resample = Resample::of(values);
-        percentile_interval((0..RESAMPLES).map(|_| resample.median()).collect())
+        percentile_interval((0..RESAMPLES).map(|_| resample.median()))
     });
     Some(Estimate { median: median(values)?, interval, n: values.len() })
 }
@@ -60,7 +60,7 @@ pub fn ratio(left: &[f64], right: &[f64]) -> Option<Estimate> {
         let (mut left, mut right) = (Resample::of(left), Resample::of(right));
         // A stream of random numbers of its own: drawn alike, both sides would rise and fall together.
         right.random = StdRng::seed_from_u64(SEED + 1);
-        percentile_interval((0..RESAMPLES).map(|_| quotient(left.median(), right.median())).collect())
+        percentile_interval((0..RESAMPLES).map(|_| quotient(left.median(), right.median())))
     });
     Some(Estimate { median: quotient(median(left)?, median(right)?), interval, n })
 }
@@ -199,8 +199,8 @@ impl<'a> Resample<'a> {
     }
 }
 
-fn percentile_interval(medians: Vec<f64>) -> Interval {
-    let medians = sorted(&medians);
+fn percentile_interval(medians: impl Iterator<Item = f64>) -> Interval {
+    let medians = sorted(&medians.collect::<Vec<_>>());
     let at = |share| quantile(&medians, share).unwrap_or(f64::NAN);
     Interval { low: at(0.025), high: at(0.975) }
 }
