@@ -1,10 +1,6 @@
 //! A session: experiments, one after the other, into a folder.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
@@ -198,9 +194,4 @@ fn manifest(
 fn plans_left_out(session: &Session, environment: &Environment) -> Vec<String> {
     let of = |sourced: &Sourced| left_out(&sourced.definition, &environment.target);
     session.experiments.iter().flat_map(of).collect()
-}
-
-/// Where the newest run is, for messages.
-pub fn report_path(folder: &Path) -> PathBuf {
-    folder.join("report.html")
 }

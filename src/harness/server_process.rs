@@ -64,6 +64,9 @@ pub enum ServerError {
     /// It did not say where it listens.
     #[error("the server under test did not come up: {0}; its own messages are above")]
     NotUp(String),
+    /// It ended in the middle of a run.
+    #[error("the server under test ended in the middle of the run ({0}); its own messages are above")]
+    Died(String),
 }
 
 impl ServerProcess {
@@ -80,6 +83,15 @@ impl ServerProcess {
     /// Its process id, for accounting; `None` once it is gone.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// How it ended, where it has although nobody told it to.
+    pub fn ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Ends it as `kill -9` does: no drain, no goodbye, its memory gone.

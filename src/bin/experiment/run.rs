@@ -1,6 +1,6 @@
 //! `experiment run`.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use pushlab::{
@@ -59,15 +59,26 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
     });
     let outcome = runner::run(session, &environment, &interrupt).await?;
-    report::write(&outcome.folder).context("the records are written, but the report could not be drawn")?;
-    anstream::print!("{}", report::terminal_summary(&outcome.folder)?);
-    anstream::println!("report: {}", runner::report_path(&outcome.folder).display());
-    if let Some(error) = outcome.unwritten {
-        anstream::eprintln!("error: {error}; the report shows what was written before");
-        return Ok(ExitCode::FAILURE);
+    if let Some(error) = &outcome.unwritten {
+        anstream::eprintln!("error: {error}; what was written before is kept");
     }
     if outcome.failed > 0 {
         anstream::eprintln!("{} runs failed; the report names them", outcome.failed);
     }
-    Ok(if outcome.failed > 0 || outcome.interrupted { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let drawn = draw(&outcome.folder);
+    if let Err(error) = &drawn {
+        let folder = outcome.folder.display();
+        anstream::eprintln!(
+            "error: the report could not be drawn: {error:#}; the records are there: `experiment report {folder}`"
+        );
+    }
+    let whole = outcome.unwritten.is_none() && outcome.failed == 0 && !outcome.interrupted && drawn.is_ok();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn draw(folder: &Path) -> anyhow::Result<()> {
+    report::write(folder)?;
+    anstream::print!("{}", report::terminal_summary(folder)?);
+    anstream::println!("report: {}", folder.join("report.html").display());
+    Ok(())
 }

@@ -90,8 +90,10 @@ async fn measure(
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let usage_before = usage(&site, exclusive);
     let steady_from = clock.now();
-    let story =
-        story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await?;
+    let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
+    // First, since whatever else went wrong is its consequence.
+    site.still_there()?;
+    let story = told?;
     contender::wait_until_arrived(&contenders, story.last, group.condition.fault.is_some()).await;
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();

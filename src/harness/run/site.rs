@@ -124,6 +124,14 @@ impl Site {
         }
     }
 
+    /// An error where the server under test is gone although nobody told it to.
+    pub(super) fn still_there(&mut self) -> Result<(), SiteError> {
+        match self.process.as_mut().and_then(ServerProcess::ended) {
+            Some(status) => Err(ServerError::Died(status).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Kills the server as `kill -9` does, and starts it again after a while.
     pub(super) async fn restart(&mut self, down_for: Duration) -> Result<(), SiteError> {
         let process = self.process.as_mut().ok_or(SiteError::NeedsBuiltIn("a restart"))?;
