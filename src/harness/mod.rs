@@ -18,3 +18,4 @@ pub mod recovery;
 pub mod run;
 pub mod runner;
 pub mod server_process;
+pub mod verify;

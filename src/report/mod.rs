@@ -22,6 +22,7 @@ mod chart_recovery;
 mod chart_strip;
 mod chart_timeline;
 pub mod claims;
+mod compare;
 pub mod condition;
 mod csv;
 mod document;
@@ -47,6 +48,7 @@ use std::{
 };
 
 pub use claims::Outcome;
+pub use compare::compare;
 pub use folder::ReportError;
 pub use font::register_font;
 pub use units::Unit;

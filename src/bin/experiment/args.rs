@@ -6,6 +6,8 @@ use clap::{Args as _, Parser, Subcommand};
 use pushlab::{harness::plan::Form, watch::WatchArgs};
 use url::Url;
 
+use crate::verify::Verify;
+
 /// Measures how short polling, long polling, Server-Sent Events and WebSocket deliver events.
 ///
 /// Without a word it runs the three core experiments in their quick form, in about a minute and a half.
@@ -32,6 +34,21 @@ pub(crate) enum Word {
         /// The run's folder, such as results/latest
         #[arg(value_name = "DIR", default_value = "results/latest")]
         folder: PathBuf,
+    },
+    /// Hold figures against something that is not ours
+    Verify {
+        /// What to verify
+        #[command(subcommand)]
+        what: Verify,
+    },
+    /// Say what differs between two runs, figure by figure and claim by claim
+    Compare {
+        /// The earlier run's folder
+        #[arg(value_name = "DIR")]
+        earlier: PathBuf,
+        /// The later run's folder
+        #[arg(value_name = "DIR")]
+        later: PathBuf,
     },
     /// Read a channel, or any SSE, WebSocket or polling URL, and print what happens
     Watch(WatchArgs),

@@ -3,6 +3,7 @@
 mod args;
 mod run;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ async fn main() -> ExitCode {
         Word::Check { files } => check(files),
         Word::Run(options) => run::run(options).await,
         Word::Report { folder } => redraw(&folder),
+        Word::Verify { what } => verify::verify(what).await,
+        Word::Compare { earlier, later } => compare(&earlier, &later),
         Word::Watch(options) => watch(&options).await,
         Word::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "experiment", &mut std::io::stdout());
@@ -79,5 +82,10 @@ fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
 fn redraw(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
     report::write(folder)?;
     anstream::print!("{}", report::terminal_summary(folder)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(earlier: &std::path::Path, later: &std::path::Path) -> anyhow::Result<ExitCode> {
+    anstream::print!("{}", report::compare(earlier, later)?);
     Ok(ExitCode::SUCCESS)
 }
