@@ -5,7 +5,7 @@ use crate::{
     report::{
         claims::in_words,
         condition::Condition,
-        statistics::{self, ENOUGH, PRACTICAL_MARGIN},
+        statistics::{self, ENOUGH, Relation},
         summary::{Group, Summary},
         units::{Unit, grouped, significant},
     },
@@ -135,25 +135,18 @@ fn against_fastest(summary: &Summary<'_>, group: &Group<'_>) -> Option<String> {
     if fastest.series == group.series {
         return Some("the fastest".to_owned());
     }
-    let (these, those) = (group.values(Figure::LatencyP50), fastest.values(Figure::LatencyP50));
-    let ratio = statistics::ratio(&these, &those)?;
-    let test = statistics::mann_whitney(&these, &those)?;
-    let Some(interval) = ratio.interval else {
-        return Some(format!("too few repetitions ({} of {ENOUGH})", ratio.n));
+    let judged = statistics::judge(&group.values(Figure::LatencyP50), &fastest.values(Figure::LatencyP50))?;
+    if judged.ratio.interval.is_none() {
+        return Some(format!("too few repetitions ({} of {ENOUGH})", judged.ratio.n));
+    }
+    let words = match judged.relation {
+        Relation::Same => "no practical difference",
+        Relation::Larger => "slower",
+        Relation::Smaller | Relation::Undecided => "undecided",
     };
-    let shift = Unit::Micros.format(test.shift);
-    let size = format!("+{shift}, p {}", probability(test.p));
-    Some(if interval.high < 1.0 + PRACTICAL_MARGIN && interval.low > 1.0 - PRACTICAL_MARGIN {
-        format!("no practical difference ({size})")
-    } else if interval.low > 1.0 {
-        format!("slower ({size})")
-    } else {
-        format!("not told apart ({size})")
-    })
-}
-
-fn probability(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
+    let sign = if judged.test.shift < 0.0 { '−' } else { '+' };
+    let shift = Unit::Micros.format(judged.test.shift.abs());
+    Some(format!("{words} ({sign}{shift}, p {})", statistics::probability(judged.test.p)))
 }
 
 fn delivered(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {

@@ -105,7 +105,7 @@ fn padded(text: &str, columns: usize) -> String {
     plain.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
-fn push_wrapped(text: &mut String, first: &str, indent: &str, sentence: &str) {
+pub(super) fn push_wrapped(text: &mut String, first: &str, indent: &str, sentence: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
     for word in sentence.split_whitespace() {

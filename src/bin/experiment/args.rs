@@ -6,7 +6,7 @@ use clap::{Args as _, Parser, Subcommand};
 use pushlab::{harness::plan::Form, watch::WatchArgs};
 use url::Url;
 
-use crate::verify::Verify;
+use crate::{serve::ServeArgs, verify::Verify};
 
 /// Measures how short polling, long polling, Server-Sent Events and WebSocket deliver events.
 ///
@@ -98,14 +98,4 @@ impl Default for RunArgs {
         let matches = command.get_matches_from(["run"]);
         RunArgs::from_arg_matches(&matches).expect("every argument has a default or may be left out")
     }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServeArgs {
-    #[arg(long)]
-    pub(crate) listen: std::net::SocketAddr,
-    #[arg(long)]
-    pub(crate) heartbeat_ms: Option<u64>,
-    #[arg(long)]
-    pub(crate) retry_ms: Option<u64>,
 }

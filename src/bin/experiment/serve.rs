@@ -9,7 +9,15 @@ use pushlab::{
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::ServeArgs;
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    #[arg(long)]
+    pub(crate) listen: std::net::SocketAddr,
+    #[arg(long)]
+    pub(crate) heartbeat_ms: Option<u64>,
+    #[arg(long)]
+    pub(crate) retry_ms: Option<u64>,
+}
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
