@@ -59,6 +59,9 @@ impl Timing {
 /// An hour: no run lasts longer, so that nothing measured is cut off here.
 const HIGHEST_US: u64 = 3_600_000_000;
 
+/// Events that come this close together were held up together, or were published together.
+const BUNCH: Duration = Duration::from_millis(1);
+
 /// The latencies of all readers of one run together.
 #[derive(Debug)]
 pub struct Latencies {
@@ -107,6 +110,8 @@ struct Inner {
     unreadable: u64,
     last_cause: Option<Cause>,
     opening: Option<Totals>,
+    last_event: Option<Timestamp>,
+    bunched: u64,
     sightings: Vec<Sighting>,
 }
 
@@ -150,6 +155,8 @@ impl Reader {
             unreadable: 0,
             last_cause: None,
             opening: None,
+            last_event: None,
+            bunched: 0,
             sightings: Vec::new(),
         };
         let notes = Arc::new(Notes {
@@ -233,6 +240,11 @@ impl Notes {
         self.inner.lock().opening
     }
 
+    /// Events that came within a millisecond of the one before them.
+    pub fn bunched(&self) -> u64 {
+        self.inner.lock().bunched
+    }
+
     /// What was seen, where that was to be kept.
     pub fn sightings(&self) -> Vec<Sighting> {
         self.inner.lock().sightings.clone()
@@ -256,6 +268,8 @@ impl Tallying {
         };
         if inner.tally.event(stamp.seq) == Receipt::First {
             inner.payload_bytes += data.len() as u64;
+            inner.bunched += u64::from(inner.last_event.is_some_and(|last| at.since(last) < BUNCH));
+            inner.last_event = Some(at);
             if let Some(intended) = stamp.at.or_else(|| self.timing.intended(stamp.seq))
                 && intended.as_nanos() >= self.timing.measure_from.load(Ordering::Relaxed)
             {

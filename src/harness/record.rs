@@ -36,6 +36,9 @@ pub struct Record {
     pub gaps: u64,
     /// Of `lost`, how many an announced gap accounts for.
     pub lost_announced: u64,
+    /// Of `delivered`, those that came within a millisecond of the one before them.
+    #[serde(default)]
+    pub bunched: u64,
     /// From intended publish time to receipt; `None` where nothing was received.
     pub latency_us: Option<Latency>,
     /// What went over the connections of all its readers.
@@ -76,6 +79,9 @@ pub struct Parameters {
     pub interval_ms: Option<u64>,
     /// What was done to the connection: `close`, `reset`, `silence`, `restart`; `None` for nothing.
     pub fault: Option<String>,
+    /// What stood between the clients and the server, by its name; `None` for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     catalogue::Sourced,
-    definition::{Definition, Fault, Subject},
+    definition::{Definition, Fault, Network, Subject},
     folder::{Folder, FolderError},
     machine,
     manifest::Manifest,
@@ -14,6 +14,7 @@ use super::{
     progress::Progress,
     run::{self, Environment, Target},
 };
+use crate::link::namespace::Namespace;
 
 /// What a session runs.
 #[derive(Debug)]
@@ -161,6 +162,20 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
         ));
     }
     words
+}
+
+/// Why an experiment can't be run here at all, in words: segments that can't be lost are not replaced by
+/// something that looks similar. Makes and removes a network namespace where one is needed.
+pub fn refused(definition: &Definition, form: Form, target: &Target) -> Option<String> {
+    let planned = definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only);
+    if !planned.flat_map(|conditions| &conditions.network).any(Network::is_lossy) {
+        return None;
+    }
+    let reason = match target {
+        Target::Url(_) => "packet loss needs the built-in server: run it without --target".to_owned(),
+        Target::BuiltIn => Namespace::create(0.0).err()?.to_string(),
+    };
+    Some(format!("{}: {reason}", definition.name))
 }
 
 fn manifest(

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -17,7 +17,7 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use crate::clock::Clock;
+use crate::{clock::Clock, link::namespace::Namespace};
 
 /// The word that makes `experiment` a server; not for people's command lines.
 pub const SERVE_WORD: &str = "serve-for-experiment";
@@ -42,6 +42,8 @@ pub struct ServerOptions {
 #[derive(Debug)]
 pub struct ServerProcess {
     options: ServerOptions,
+    /// The words that start it elsewhere than here; none where it runs here.
+    prefix: Vec<String>,
     child: Child,
     _stdin: Option<ChildStdin>,
     /// Where it answers HTTP.
@@ -75,9 +77,20 @@ impl ServerProcess {
     /// # Errors
     /// Where it does not come up.
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
-        let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (child, stdin, http, floor) = spawn(&options, free).await?;
-        Ok(ServerProcess { options, child, _stdin: stdin, http, floor })
+        ServerProcess::start_at(options, Ipv4Addr::LOCALHOST.into(), Vec::new()).await
+    }
+
+    /// The same within a network namespace, at its address.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn start_inside(options: ServerOptions, namespace: &Namespace) -> Result<Self, ServerError> {
+        ServerProcess::start_at(options, namespace.address().into(), namespace.prefix().to_vec()).await
+    }
+
+    async fn start_at(options: ServerOptions, ip: IpAddr, prefix: Vec<String>) -> Result<Self, ServerError> {
+        let (child, stdin, http, floor) = spawn(&options, &prefix, SocketAddr::new(ip, 0)).await?;
+        Ok(ServerProcess { options, prefix, child, _stdin: stdin, http, floor })
     }
 
     /// Its process id, for accounting; `None` once it is gone.
@@ -107,7 +120,7 @@ impl ServerProcess {
     /// # Errors
     /// Where it does not come up.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
-        let (child, stdin, http, floor) = spawn(&self.options, self.http).await?;
+        let (child, stdin, http, floor) = spawn(&self.options, &self.prefix, self.http).await?;
         (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
         Ok(())
     }
@@ -115,9 +128,17 @@ impl ServerProcess {
 
 async fn spawn(
     options: &ServerOptions,
+    prefix: &[String],
     listen: SocketAddr,
 ) -> Result<(Child, Option<ChildStdin>, SocketAddr, SocketAddr), ServerError> {
-    let mut command = Command::new(&options.program);
+    let mut command = match prefix {
+        [] => Command::new(&options.program),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(&options.program);
+            command
+        }
+    };
     command
         .arg(SERVE_WORD)
         .arg("--listen")

@@ -1,7 +1,7 @@
 //! Claims and what the figures say about them.
 
 use crate::{
-    harness::definition::{Claim, Comparison, Figure, Operand, Selector},
+    harness::definition::{Claim, Comparison, Figure, Network, Operand, Selector},
     report::{
         condition::Condition,
         statistics::{self, ENOUGH, Estimate, Interval, PRACTICAL_MARGIN},
@@ -155,6 +155,7 @@ fn matches(selector: &Selector, condition: &Condition) -> bool {
         && selector.rate.is_none_or(|rate| rate == condition.rate)
         && selector.payload_bytes.is_none_or(|bytes| bytes == condition.payload_bytes)
         && selector.fault.is_none_or(|fault| Some(fault.slug()) == condition.fault.as_deref())
+        && selector.network.as_deref().is_none_or(|name| name == condition.network.as_deref().unwrap_or(Network::DIRECT))
 }
 
 /// Two runs compare where their conditions are the same in all that the claim does not set on both sides.
@@ -165,6 +166,7 @@ fn comparable(left: &Selector, right: &Selector, l: &Group<'_>, r: &Group<'_>) -
         && ((left.payload_bytes.is_some() && right.payload_bytes.is_some())
             || l.payload_bytes == r.payload_bytes)
         && ((left.fault.is_some() && right.fault.is_some()) || l.fault == r.fault)
+        && ((left.network.is_some() && right.network.is_some()) || l.network == r.network)
         && l.pattern == r.pattern
 }
 

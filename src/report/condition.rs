@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     harness::record::Parameters,
+    link::conditions::Profile,
     report::units::{Unit, grouped, plural},
 };
 
@@ -14,6 +15,8 @@ use crate::{
 pub struct Condition {
     /// What was done to the connection; `None` for nothing.
     pub fault: Option<String>,
+    /// What stood between the clients and the server; `None` for nothing.
+    pub network: Option<String>,
     /// Readers at the same time.
     pub readers: u32,
     /// Events per second.
@@ -29,6 +32,7 @@ impl Condition {
     pub fn of(parameters: &Parameters) -> Self {
         Condition {
             fault: parameters.fault.clone(),
+            network: parameters.network.clone(),
             readers: parameters.readers,
             rate: parameters.rate,
             payload_bytes: parameters.payload_bytes,
@@ -43,7 +47,7 @@ impl Condition {
 
     /// In words, whole: `100 readers, 20 events/s of 100 B`.
     pub fn describe(&self) -> String {
-        self.words([true; 5])
+        self.words([true; 6])
     }
 
     /// In words, only by what distinguishes it from `others`; whole where nothing does.
@@ -51,18 +55,24 @@ impl Condition {
         let differs = |same: fn(&Condition, &Condition) -> bool| others.iter().any(|o| !same(self, o));
         let shown = [
             differs(|a, b| a.fault == b.fault),
+            differs(|a, b| a.network == b.network),
             differs(|a, b| a.readers == b.readers),
             differs(|a, b| a.rate == b.rate),
             differs(|a, b| a.payload_bytes == b.payload_bytes),
             differs(|a, b| a.pattern == b.pattern),
         ];
-        self.words(if shown.contains(&true) { shown } else { [true; 5] })
+        self.words(if shown.contains(&true) { shown } else { [true; 6] })
     }
 
-    fn words(&self, [fault, readers, rate, payload, pattern]: [bool; 5]) -> String {
+    fn words(&self, [fault, network, readers, rate, payload, pattern]: [bool; 6]) -> String {
         let mut words = Vec::new();
         if fault {
             words.extend(self.fault.as_deref().map(fault_in_words).map(str::to_owned));
+        }
+        if network {
+            // Alone, so that a label is not empty where only the other runs went over a network.
+            let alone = !(readers || rate || payload || pattern || (fault && self.fault.is_some()));
+            words.extend(self.network.clone().or_else(|| alone.then(|| "direct".to_owned())));
         }
         if readers {
             words.push(plural(self.readers.into(), "reader"));
@@ -86,6 +96,8 @@ impl Condition {
         fault_rank(self)
             .cmp(&fault_rank(other))
             .then_with(|| self.fault.cmp(&other.fault))
+            .then_with(|| network_rank(self).cmp(&network_rank(other)))
+            .then_with(|| self.network.cmp(&other.network))
             .then_with(|| self.readers.cmp(&other.readers))
             .then_with(|| self.rate.total_cmp(&other.rate))
             .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
@@ -112,6 +124,12 @@ fn fault_rank(condition: &Condition) -> usize {
         .map_or(0, |fault| 1 + order.iter().position(|f| *f == fault).unwrap_or(order.len()))
 }
 
+/// None first, then from the fastest to the slowest, then others.
+fn network_rank(condition: &Condition) -> usize {
+    let place = |name: &str| Profile::ALL.iter().position(|profile| profile.slug() == name);
+    condition.network.as_deref().map_or(0, |name| 1 + place(name).unwrap_or(Profile::ALL.len()))
+}
+
 fn per_second(rate: f64) -> String {
     match rate {
         1.0 => "1 event/s".to_owned(),
@@ -127,7 +145,7 @@ mod tests {
     use super::*;
 
     fn condition(readers: u32, rate: f64) -> Condition {
-        Condition { fault: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
+        Condition { fault: None, network: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
     }
 
     #[test]

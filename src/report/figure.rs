@@ -10,7 +10,7 @@ use crate::{
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 16] = [
+    pub const ALL: [Figure; 17] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -22,6 +22,7 @@ impl Figure {
         Figure::RequestsPerEvent,
         Figure::Lost,
         Figure::LostSilently,
+        Figure::BunchedPercent,
         Figure::Duplicated,
         Figure::NoticedMs,
         Figure::BackMs,
@@ -43,6 +44,7 @@ impl Figure {
             Figure::RequestsPerEvent => "requests per event",
             Figure::Lost => "events lost",
             Figure::LostSilently => "events lost silently",
+            Figure::BunchedPercent => "events of a hundred that came in a bunch",
             Figure::Duplicated => "events duplicated",
             Figure::NoticedMs => "time to notice the cut",
             Figure::BackMs => "time to be back",
@@ -65,6 +67,7 @@ impl Figure {
             Figure::RequestsPerEvent => "requests_per_event",
             Figure::Lost => "lost",
             Figure::LostSilently => "lost_silently",
+            Figure::BunchedPercent => "bunched_percent",
             Figure::Duplicated => "duplicated",
             Figure::NoticedMs => "noticed_after",
             Figure::BackMs => "back_after",
@@ -83,7 +86,11 @@ impl Figure {
             | Figure::ApplicationBytesPerEvent
             | Figure::WireBytesToOpen
             | Figure::WireBytesPerMinute => Unit::Bytes,
-            Figure::RequestsPerEvent | Figure::Lost | Figure::LostSilently | Figure::Duplicated => {
+            Figure::RequestsPerEvent
+            | Figure::Lost
+            | Figure::LostSilently
+            | Figure::BunchedPercent
+            | Figure::Duplicated => {
                 Unit::Count
             }
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
@@ -118,6 +125,8 @@ impl Figure {
             Figure::RequestsPerEvent => per_event(record.steady.requests, record),
             Figure::Lost => Some(record.lost as f64),
             Figure::LostSilently => Some(record.lost.saturating_sub(record.lost_announced) as f64),
+            Figure::BunchedPercent => (record.delivered > 0)
+                .then(|| record.bunched as f64 * 100.0 / record.delivered as f64),
             Figure::Duplicated => Some(record.duplicated as f64),
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),

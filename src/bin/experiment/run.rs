@@ -48,6 +48,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     {
         anstream::eprintln!("note: {words}");
     }
+    for sourced in &session.experiments {
+        if let Some(reason) = runner::refused(&sourced.definition, session.form, &environment.target) {
+            bail!("{reason}");
+        }
+    }
     let interrupt = CancellationToken::new();
     tokio::spawn({
         let interrupt = interrupt.clone();

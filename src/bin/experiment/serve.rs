@@ -21,7 +21,8 @@ pub(crate) struct ServeArgs {
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
-    let mut config = Config { hosts: vec![args.listen.ip().to_string()], ..Config::default() };
+    let hosts = vec![args.listen.ip().to_string(), "127.0.0.1".to_owned()];
+    let mut config = Config { hosts, ..Config::default() };
     if let Some(heartbeat) = args.heartbeat_ms {
         config.heartbeat = Duration::from_millis(heartbeat);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Client, Conditions, Definition, Fault, Layout, Operand, Profile, Publisher, ReconnectKind, Selector,
+    Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind, Selector,
     Subject,
 };
 use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
@@ -106,6 +106,12 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
     if conditions.fault.contains(&Fault::Restart) && definition.publisher == Publisher::Source {
         return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
     }
+    for network in &conditions.network {
+        network.check().map_err(|problem| ("network", problem))?;
+    }
+    if conditions.fault.contains(&Fault::Restart) && conditions.network.iter().any(Network::is_lossy) {
+        return Err(("fault", "a restart is not possible where segments are lost: use conditions of its own".into()));
+    }
     if let Some(seconds) = conditions.measure_s
         && !(positive(seconds.quick) && positive(seconds.full))
     {
@@ -145,15 +151,21 @@ fn check_selector(definition: &Definition, selector: &Selector) -> Result<(), St
             && selector.rate.is_none_or(|rate| conditions.rate.contains(&rate))
             && selector.payload_bytes.is_none_or(|bytes| conditions.payload_bytes.contains(&bytes))
             && selector.fault.is_none_or(|fault| conditions.fault.contains(&fault))
+            && selector.network.as_deref().is_none_or(|name| has_network(conditions, name))
     };
     if definition.conditions.iter().any(matches) {
         Ok(())
     } else {
         Err(format!(
-            "no conditions give client {:?} what the claim selects: correct its readers, rate, payload_bytes or fault",
+            "no conditions give client {:?} what the claim selects: correct its readers, rate, payload_bytes, fault or network",
             selector.client
         ))
     }
+}
+
+fn has_network(conditions: &Conditions, name: &str) -> bool {
+    let direct = conditions.network.is_empty() && name == Network::DIRECT;
+    direct || conditions.network.iter().any(|network| network.name() == name)
 }
 
 fn positive(seconds: f64) -> bool {

@@ -49,6 +49,9 @@ pub struct Selector {
     /// Only runs with this fault.
     #[serde(default)]
     pub fault: Option<Fault>,
+    /// Only runs over this network, or with nothing in between (`direct`).
+    #[serde(default)]
+    pub network: Option<String>,
 }
 
 /// The right side of a claim.
@@ -101,6 +104,8 @@ pub enum Figure {
     Lost,
     /// Events lost and not announced by a gap.
     LostSilently,
+    /// Of a hundred events, those that came within a millisecond of the one before them.
+    BunchedPercent,
     /// Events.
     Duplicated,
     /// Milliseconds from the cut.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Network;
 use crate::schedule::Pattern;
 
 /// A matrix of conditions; each combination of its lists is one.
@@ -22,6 +23,9 @@ pub struct Conditions {
     /// What is done to the connection in the middle of the run; an empty list for nothing.
     #[serde(default)]
     pub fault: Vec<Fault>,
+    /// What stands between the clients and the server; an empty list for nothing.
+    #[serde(default)]
+    pub network: Vec<Network>,
     /// Which clients run under these conditions; all where it is left out.
     #[serde(default)]
     pub clients: Vec<String>,

@@ -7,12 +7,14 @@ mod check;
 mod claim;
 mod client;
 mod conditions;
+mod network;
 
 use serde::{Deserialize, Serialize};
 
 pub use claim::{Claim, Comparison, Figure, Operand, Selector};
 pub use client::{Client, ReconnectKind, Subject};
 pub use conditions::{Conditions, Fault, PerProfile};
+pub use network::{Between, Network, OwnNetwork, OwnPath};
 
 /// One question and how it is put.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -10,11 +10,11 @@ use super::{Failure, account, site::Site};
 use crate::{
     clock::Clock,
     harness::{
-        definition::{Client, Fault, Subject},
+        definition::{Between, Client, Fault, Subject},
         plan::Condition,
         reader::{Latencies, Reader, Start, Timing},
     },
-    link::{Relay, Totals},
+    link::{Relay, Totals, relay::Direction},
     transport::Transport,
 };
 
@@ -50,15 +50,20 @@ pub(super) async fn contender<'a>(
 ) -> Result<Contender<'a>, Failure> {
     // A restart takes the server itself away; every other fault happens on the way, to each reader alone.
     let on_the_way = condition.fault.is_some_and(|fault| fault != Fault::Restart);
+    let paths = match condition.between() {
+        Between::Relay(paths) => Some(paths),
+        Between::Direct | Between::Lossy(_) => on_the_way.then(Direction::default),
+    };
     let (latencies, stop) = (Latencies::new(), CancellationToken::new());
     let (mut readers, mut relays) = (Vec::new(), Vec::new());
     let mut rng = StdRng::seed_from_u64(condition.seed);
     for number in 0..condition.readers {
-        let relay = if on_the_way {
-            let relay = Relay::start(site.address(client.transport)?).await.map_err(Failure::Relay)?;
-            Some(relay)
-        } else {
-            None
+        let relay = match paths {
+            Some(paths) => {
+                let (target, seed) = (site.address(client.transport)?, condition.seed ^ u64::from(number));
+                Some(Relay::under(paths, seed, target).await.map_err(Failure::Relay)?)
+            }
+            None => None,
         };
         let subscriber = site.subscriber(client, relay.as_ref().map(Relay::addr))?;
         readers.push(Reader::start(Start {

@@ -12,7 +12,7 @@ pub use site::{Site, Target};
 use self::{account::Measured, site::SiteError};
 use super::{
     control::ControlError,
-    definition::Definition,
+    definition::{Between, Definition},
     plan::Group,
     process::{self, Usage},
     reader::Timing,
@@ -76,7 +76,11 @@ async fn measure(
 ) -> Result<Vec<Record>, Failure> {
     let clock = environment.clock;
     let started = clock.now();
-    let mut site = Site::open(environment, definition).await?;
+    let loss_percent = match group.condition.between() {
+        Between::Lossy(percent) => Some(percent),
+        Between::Direct | Between::Relay(_) => None,
+    };
+    let mut site = Site::open(environment, definition, loss_percent).await?;
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {

@@ -12,6 +12,7 @@ use crate::{
         definition::{Client, Definition, Publisher, Subject},
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
+    link::namespace::{Namespace, NamespaceError},
 };
 
 /// Which server is measured.
@@ -27,6 +28,8 @@ pub enum Target {
 #[derive(Debug)]
 pub struct Site {
     process: Option<ServerProcess>,
+    /// Where the process lives, if not here; after it, so that it is dropped after it.
+    _namespace: Option<Namespace>,
     base: Url,
     control: Control,
     channel: String,
@@ -44,6 +47,9 @@ pub(super) enum SiteError {
     /// Only a server that this program starts can do this.
     #[error("{0} needs the built-in server: run it without --target")]
     NeedsBuiltIn(&'static str),
+    /// The network that it is to live in can't be made.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     /// No address behind the target's name.
     #[error("no address for {0}: check the target's host name and port")]
     NoAddress(Url),
@@ -51,7 +57,11 @@ pub(super) enum SiteError {
 
 impl Site {
     /// Starts a server, or makes sure that the target answers.
-    pub(super) async fn open(environment: &Environment, definition: &Definition) -> Result<Self, SiteError> {
+    pub(super) async fn open(
+        environment: &Environment,
+        definition: &Definition,
+        loss_percent: Option<f64>,
+    ) -> Result<Self, SiteError> {
         // A name of its own on a server that others may be using too.
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
         match &environment.target {
@@ -61,14 +71,28 @@ impl Site {
                     retry_ms: definition.retry_ms,
                     ..environment.server.clone()
                 };
-                let process = ServerProcess::start(options).await?;
+                let namespace = match loss_percent {
+                    // Its commands take a while, and other runs may be measured meanwhile.
+                    Some(percent) => Some(
+                        tokio::task::spawn_blocking(move || Namespace::create(percent))
+                            .await
+                            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?,
+                    ),
+                    None => None,
+                };
+                let process = match &namespace {
+                    None => ServerProcess::start(options).await?,
+                    Some(namespace) => ServerProcess::start_inside(options, namespace).await?,
+                };
                 let base = http_url(process.http);
-                Ok(Site { process: Some(process), control: Control::new(base.clone()), base, channel })
+                let control = Control::new(base.clone());
+                Ok(Site { process: Some(process), _namespace: namespace, control, base, channel })
             }
+            Target::Url(_) if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                Ok(Site { process: None, control, base: base.clone(), channel })
+                Ok(Site { process: None, _namespace: None, control, base: base.clone(), channel })
             }
         }
     }

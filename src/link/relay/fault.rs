@@ -14,7 +14,7 @@ pub struct Direction<T> {
 /// What a relay can do to connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Every byte arrives so much later, in its order. Rounded up to the timer's millisecond.
+    /// Every byte arrives so much later, in its order. Off Linux it is rounded up to the next millisecond.
     Delay(Direction<Duration>),
     /// The connections that stand are ended in an orderly way: FIN to both sides.
     Close,
