@@ -49,6 +49,8 @@ pub struct Condition {
     pub pattern: Pattern,
     /// What is done in the middle of the run.
     pub fault: Option<Fault>,
+    /// Milliseconds between the server's heartbeats, where the conditions say so.
+    pub heartbeat_ms: Option<u64>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -138,6 +140,7 @@ impl Condition {
             pattern: self.pattern.slug().to_owned(),
             interval_ms: client.interval_ms,
             fault: self.fault.map(|fault| fault.slug().to_owned()),
+            heartbeat_ms: self.heartbeat_ms,
             warm_up_s: self.warm_up_s,
             measure_s: self.measure_s,
             seed: self.seed,
@@ -149,7 +152,8 @@ impl Condition {
         let Condition { readers, rate, payload_bytes, .. } = self;
         let pattern = self.pattern.slug();
         let fault = self.fault.map(|fault| format!("/{}", fault.slug())).unwrap_or_default();
-        format!("{}/{readers}x{rate}x{payload_bytes}B/{pattern}{fault}/{repetition}", client.name)
+        let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
+        format!("{}/{readers}x{rate}x{payload_bytes}B/{pattern}{fault}{heartbeat}/{repetition}", client.name)
     }
 }
 
@@ -166,6 +170,10 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
         [] => vec![None],
         faults => faults.iter().copied().map(Some).collect(),
     };
+    let heartbeats: Vec<_> = match conditions.heartbeat_ms.as_slice() {
+        [] => vec![None],
+        heartbeats => heartbeats.iter().copied().map(Some).collect(),
+    };
     let measure_s = match (conditions.measure_s, form) {
         (None, _) => profile.measure_s,
         (Some(seconds), Form::Quick) => seconds.quick,
@@ -178,16 +186,17 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                 for &pattern in &conditions.pattern {
                     for &fault in &faults {
                         let warm_up_s = profile.warm_up_s;
-                        all.push(Condition {
+                        all.extend(heartbeats.iter().map(|&heartbeat_ms| Condition {
                             readers,
                             rate,
                             payload_bytes,
                             pattern,
                             fault,
+                            heartbeat_ms,
                             warm_up_s,
                             measure_s,
                             seed,
-                        });
+                        }));
                     }
                 }
             }

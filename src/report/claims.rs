@@ -145,6 +145,7 @@ fn comparable(left: &Selector, right: &Selector, l: &Group<'_>, r: &Group<'_>) -
             || l.payload_bytes == r.payload_bytes)
         && ((left.fault.is_some() && right.fault.is_some()) || l.fault == r.fault)
         && l.pattern == r.pattern
+        && l.heartbeat_ms == r.heartbeat_ms
 }
 
 fn finding(claim: &Claim, pair: &Pair<'_>, several: bool) -> (Outcome, String) {

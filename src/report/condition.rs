@@ -22,6 +22,8 @@ pub struct Condition {
     pub payload_bytes: u32,
     /// How publishes are spaced.
     pub pattern: String,
+    /// Milliseconds between the server's heartbeats, where that was a condition.
+    pub heartbeat_ms: Option<u64>,
 }
 
 impl Condition {
@@ -33,6 +35,7 @@ impl Condition {
             rate: parameters.rate,
             payload_bytes: parameters.payload_bytes,
             pattern: parameters.pattern.clone(),
+            heartbeat_ms: parameters.heartbeat_ms,
         }
     }
 
@@ -43,7 +46,7 @@ impl Condition {
 
     /// In words, whole: `100 readers, 20 events/s of 100 B`.
     pub fn describe(&self) -> String {
-        self.words([true; 5])
+        self.words([true; 6])
     }
 
     /// In words, only by what distinguishes it from `others`; whole where nothing does.
@@ -55,11 +58,12 @@ impl Condition {
             differs(|a, b| a.rate == b.rate),
             differs(|a, b| a.payload_bytes == b.payload_bytes),
             differs(|a, b| a.pattern == b.pattern),
+            differs(|a, b| a.heartbeat_ms == b.heartbeat_ms),
         ];
-        self.words(if shown.contains(&true) { shown } else { [true; 5] })
+        self.words(if shown.contains(&true) { shown } else { [true; 6] })
     }
 
-    fn words(&self, [fault, readers, rate, payload, pattern]: [bool; 5]) -> String {
+    fn words(&self, [fault, readers, rate, payload, pattern, heartbeat]: [bool; 6]) -> String {
         let mut words = Vec::new();
         if fault {
             words.extend(self.fault.as_deref().map(fault_in_words).map(str::to_owned));
@@ -74,6 +78,10 @@ impl Condition {
             (true, false) => words.push(per_second(self.rate)),
             (false, true) if !self.is_idle() => words.push(format!("events of {size}")),
             (false, _) => {}
+        }
+        if heartbeat {
+            let interval = self.heartbeat_ms.map(|ms| Unit::Millis.format(ms as f64));
+            words.extend(interval.map(|interval| format!("heartbeat every {interval}")));
         }
         if pattern && (self.pattern != "steady" || words.is_empty()) {
             words.push(self.pattern.clone());
@@ -90,6 +98,7 @@ impl Condition {
             .then_with(|| self.rate.total_cmp(&other.rate))
             .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
             .then_with(|| self.pattern.cmp(&other.pattern))
+            .then_with(|| self.heartbeat_ms.cmp(&other.heartbeat_ms))
     }
 }
 
@@ -100,12 +109,14 @@ pub fn fault_in_words(fault: &str) -> &str {
         "reset" => "Connection reset (RST)",
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
+        "disconnect" => "All readers reset at once",
+        "unplug" => "Packets lost, none acknowledged",
         other => other,
     }
 }
 
 fn fault_rank(condition: &Condition) -> usize {
-    let order = ["close", "reset", "silence", "restart"];
+    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug"];
     condition
         .fault
         .as_deref()
@@ -127,7 +138,14 @@ mod tests {
     use super::*;
 
     fn condition(readers: u32, rate: f64) -> Condition {
-        Condition { fault: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
+        Condition {
+            fault: None,
+            readers,
+            rate,
+            payload_bytes: 100,
+            pattern: "steady".to_owned(),
+            heartbeat_ms: None,
+        }
     }
 
     #[test]

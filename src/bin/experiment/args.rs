@@ -91,4 +91,7 @@ pub(crate) struct ServeArgs {
     pub(crate) heartbeat_ms: Option<u64>,
     #[arg(long)]
     pub(crate) retry_ms: Option<u64>,
+    /// Listen also as the variant that queues for each reader
+    #[arg(long)]
+    pub(crate) queueing: bool,
 }

@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use pushlab::{
     clock::Clock,
+    harness::queueing,
     server::{self, Config, State},
 };
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
@@ -20,11 +21,19 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(retry) = args.retry_ms {
         config.retry = Duration::from_millis(retry);
     }
+    server::max_connections();
     let state = State::new(config, Clock::inherited());
     let listener = TcpListener::bind(args.listen).await?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("floor on {}", floor.local_addr()?);
+    let queueing = if args.queueing {
+        let listener = TcpListener::bind((args.listen.ip(), 0)).await?;
+        println!("queueing variant on http://{}", listener.local_addr()?);
+        Some(listener)
+    } else {
+        None
+    };
 
     let shutdown = CancellationToken::new();
     tokio::spawn({
@@ -37,6 +46,9 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         }
     });
     let feed = state.feed().clone();
+    if let Some(listener) = queueing {
+        tokio::spawn(queueing::run(listener, feed.clone(), shutdown.clone()));
+    }
     let (served, _) = tokio::join!(
         server::run(listener, state, shutdown.clone()),
         server::floor::run(floor, feed, shutdown),

@@ -49,6 +49,18 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     if client.interval_ms.is_some() != is(Transport::ShortPoll) {
         return Err(("interval_ms", "short-poll needs it, and no other transport takes it".into()));
     }
+    if client.stalled && !is(Transport::Sse) {
+        return Err((
+            "stalled",
+            "only an sse client can open and then not read: use transport = \"sse\"".into(),
+        ));
+    }
+    if client.queueing && !client.stalled {
+        return Err((
+            "queueing",
+            "the queueing variant is for readers that don't read: add stalled = true".into(),
+        ));
+    }
     if client.interval_ms == Some(0) {
         return Err(("interval_ms", "must be at least 1".into()));
     }
@@ -105,6 +117,20 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
     }
     if conditions.fault.contains(&Fault::Restart) && definition.publisher == Publisher::Source {
         return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
+    }
+    if conditions.heartbeat_ms.contains(&0) {
+        return Err(("heartbeat_ms", "must be at least 1".into()));
+    }
+    let stalled = |client: &Client| {
+        client.stalled && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
+    };
+    if definition.clients.iter().any(stalled)
+        && (definition.layout != Layout::OneByOne || !conditions.fault.is_empty())
+    {
+        return Err((
+            "clients",
+            "the memory that a stalled client costs can be told only one by one and without a fault".into(),
+        ));
     }
     if let Some(seconds) = conditions.measure_s
         && !(positive(seconds.quick) && positive(seconds.full))

@@ -22,6 +22,9 @@ pub struct Conditions {
     /// What is done to the connection in the middle of the run; an empty list for nothing.
     #[serde(default)]
     pub fault: Vec<Fault>,
+    /// Milliseconds between the server's heartbeats, where they differ from the definition's.
+    #[serde(default)]
+    pub heartbeat_ms: Vec<u64>,
     /// Which clients run under these conditions; all where it is left out.
     #[serde(default)]
     pub clients: Vec<String>,
@@ -67,6 +70,11 @@ pub enum Fault {
     Silence,
     /// The server process is killed and started again.
     Restart,
+    /// The server itself resets all its readers at the same moment, as one that sheds its load does.
+    Disconnect,
+    /// Packets are lost in both directions and never acknowledged, as behind a pulled plug. With `silence` the
+    /// relay still acknowledges what it swallows, as a proxy with a dead client behind it does.
+    Unplug,
 }
 
 impl Fault {
@@ -77,6 +85,13 @@ impl Fault {
             Fault::Reset => "reset",
             Fault::Silence => "silence",
             Fault::Restart => "restart",
+            Fault::Disconnect => "disconnect",
+            Fault::Unplug => "unplug",
         }
+    }
+
+    /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
+    pub const fn is_on_the_way(self) -> bool {
+        matches!(self, Fault::Close | Fault::Reset | Fault::Silence | Fault::Unplug)
     }
 }

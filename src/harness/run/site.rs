@@ -10,6 +10,7 @@ use crate::{
     harness::{
         control::{Control, ControlError},
         definition::{Client, Definition, Publisher, Subject},
+        plan::Condition,
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
 };
@@ -51,14 +52,19 @@ pub(super) enum SiteError {
 
 impl Site {
     /// Starts a server, or makes sure that the target answers.
-    pub(super) async fn open(environment: &Environment, definition: &Definition) -> Result<Self, SiteError> {
+    pub(super) async fn open(
+        environment: &Environment,
+        definition: &Definition,
+        condition: &Condition,
+    ) -> Result<Self, SiteError> {
         // A name of its own on a server that others may be using too.
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
         match &environment.target {
             Target::BuiltIn => {
                 let options = ServerOptions {
-                    heartbeat_ms: definition.heartbeat_ms,
+                    heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
                     retry_ms: definition.retry_ms,
+                    queueing: definition.clients.iter().any(|client| client.queueing),
                     ..environment.server.clone()
                 };
                 let process = ServerProcess::start(options).await?;
@@ -102,6 +108,15 @@ impl Site {
                 addresses.first().copied().ok_or_else(|| SiteError::NoAddress(self.base.clone()))
             }
         }
+    }
+
+    /// Where a client that never reads connects to.
+    pub(super) fn address_for_stalled(&self, client: &Client) -> Result<SocketAddr, SiteError> {
+        if !client.queueing {
+            return self.address(client.transport);
+        }
+        let queueing = self.process.as_ref().and_then(|process| process.queueing);
+        queueing.ok_or(SiteError::NeedsBuiltIn("the queueing variant"))
     }
 
     /// A subscriber as the client specification says, through a relay where one stands in between.

@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{
     fault::{Cut, Orders},
+    plug::Plug,
     pump::{Pump, Side},
 };
 
@@ -39,6 +40,8 @@ pub(super) async fn relay(mut client: TcpStream, mut orders: watch::Receiver<Ord
     // The relay must not add what Nagle's algorithm would.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
 
+    let plug_orders = orders.clone();
+    let plug = Plug::of([&client, &server]);
     let (client_read, client_write) = client.split();
     let (server_read, server_write) = server.split();
     let deaf = AtomicBool::new(false);
@@ -46,6 +49,7 @@ pub(super) async fn relay(mut client: TcpStream, mut orders: watch::Receiver<Ord
     let down = Pump::new(server_read, client_write, Side::ToClient, born, orders.clone(), &deaf);
     let cut = tokio::select! {
         cut = cut(&mut orders, born) => cut,
+        never = plug.obey(plug_orders, born) => match never {},
         // An error of either direction ends both: the other side learns of it by a RST.
         passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
             Ok(_) => return,

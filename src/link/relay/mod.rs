@@ -9,11 +9,13 @@
 //! | `fault` | the faults, and what those in force together mean for a connection |
 //! | `door` | the listening port, which can be shut so that a connection is refused, and opened again |
 //! | `connection` | one relayed connection: its two directions, and how it is cut |
+//! | `plug` | loses a connection's packets below TCP |
 //! | `pump` | one direction: delay and swallowing |
 
 mod connection;
 mod door;
 mod fault;
+mod plug;
 mod pump;
 
 use std::{
