@@ -11,7 +11,7 @@ use crate::{
         palette::Look,
         statistics::Estimate,
         summary::{Group, Summary},
-        units::{Unit, grouped},
+        units::{Unit, grouped, plural},
     },
 };
 
@@ -44,7 +44,7 @@ impl Storm {
             if groups.is_empty() {
                 continue;
             }
-            let name = condition.describe_among(&summary.conditions);
+            let name = plural(condition.readers.into(), "reader");
             let panel = |what: &str, points: fn(&Group<'_>) -> Vec<(f64, f64)>| CurvePanel {
                 heading: format!("{what}: {name}"),
                 curves: groups

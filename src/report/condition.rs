@@ -110,7 +110,7 @@ pub fn fault_in_words(fault: &str) -> &str {
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
         "disconnect" => "All readers reset at once",
-        "unplug" => "Packets lost, none acknowledged",
+        "unplug" => "Packets lost and not acknowledged",
         other => other,
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     server::max_connections();
     let state = State::new(config, Clock::inherited());
-    let listener = TcpListener::bind(args.listen).await?;
+    let listener = server::bind(args.listen)?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("floor on {}", floor.local_addr()?);
