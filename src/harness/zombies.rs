@@ -87,7 +87,7 @@ pub fn zombies(
 /// Whether a reader stands, at `now`, on a connection that it made after the cut.
 fn is_back(sightings: &[Sighting], cut: Timestamp, now: Timestamp) -> bool {
     let since = sightings.iter().filter(|it| it.at >= cut && it.at <= now);
-    let last = since.filter(|it| matches!(it.what, MomentKind::Open | MomentKind::Closed)).last();
+    let last = since.rev().find(|it| matches!(it.what, MomentKind::Open | MomentKind::Closed));
     last.is_some_and(|it| it.what == MomentKind::Open)
 }
 
