@@ -12,7 +12,7 @@ use pushlab::{
     clock::Clock,
     server::{self, Flags, State},
 };
-use tokio::{net::TcpListener, signal};
+use tokio::signal;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -58,7 +58,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let shutdown = shutdown_on_signal()?;
     let state = State::new(args.flags.config(), Clock::inherited());
     let listen = args.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
+    let listener = server::bind(listen).with_context(|| {
         let other = SocketAddr::new(listen.ip(), 0);
         format!(
             "can't listen on {listen}: end what uses port {}, or choose another, as with --listen {other}",

@@ -2,7 +2,7 @@
 //!
 //! They go over connections of their own, which no meter counts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -114,6 +114,32 @@ impl Control {
         let answer = self.ask(Method::GET, &path, None).await?;
         let head: Result<Head, _> = serde_json::from_slice(&answer);
         head.map(|head| head.cursor).map_err(|error| self.error(Method::GET, &path, error.to_string()))
+    }
+
+    /// How many readers the server counts on a channel, by transport.
+    ///
+    /// # Errors
+    /// Where the answer does not say.
+    pub async fn readers(&self, channel: &str) -> Result<BTreeMap<String, u64>, ControlError> {
+        #[derive(Deserialize)]
+        struct Described {
+            readers: BTreeMap<String, u64>,
+        }
+        let path = format!("channels/{channel}");
+        let answer = self.ask(Method::GET, &path, None).await?;
+        let described: Result<Described, _> = serde_json::from_slice(&answer);
+        described
+            .map(|described| described.readers)
+            .map_err(|error| self.error(Method::GET, &path, error.to_string()))
+    }
+
+    /// Has the server reset all readers of a channel, at once.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    pub async fn disconnect(&self, channel: &str) -> Result<(), ControlError> {
+        let body = Some(("application/json", Bytes::from_static(br#"{"how":"reset"}"#)));
+        self.ask(Method::POST, &format!("channels/{channel}/disconnect"), body).await.map(drop)
     }
 
     /// The URL of a path below the base.

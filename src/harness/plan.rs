@@ -5,7 +5,7 @@
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
-    definition::{Client, Conditions, Definition, Between, Fault, Layout, Network, Profile},
+    definition::{Between, Client, Conditions, Definition, Fault, Layout, Network, Profile},
     record::Parameters,
 };
 use crate::schedule::Pattern;
@@ -51,6 +51,8 @@ pub struct Condition {
     pub fault: Option<Fault>,
     /// What stands between the clients and the server; `None` for nothing.
     pub network: Option<Network>,
+    /// Milliseconds between the server's heartbeats, where the conditions say so.
+    pub heartbeat_ms: Option<u64>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -146,6 +148,7 @@ impl Condition {
             interval_ms: client.interval_ms,
             fault: self.fault.map(|fault| fault.slug().to_owned()),
             network: self.network.as_ref().map(|network| network.name().to_owned()),
+            heartbeat_ms: self.heartbeat_ms,
             warm_up_s: self.warm_up_s,
             measure_s: self.measure_s,
             seed: self.seed,
@@ -158,7 +161,9 @@ impl Condition {
         let pattern = self.pattern.slug();
         let fault = self.fault.map(|fault| format!("/{}", fault.slug())).unwrap_or_default();
         let network = self.network.as_ref().map(|it| format!("/{}", it.name())).unwrap_or_default();
-        format!("{}/{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}/{repetition}", client.name)
+        let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
+        let conditions = format!("{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
+        format!("{}/{conditions}/{repetition}", client.name)
     }
 }
 
@@ -177,7 +182,13 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
     };
     let networks: Vec<Option<Network>> = match conditions.network.as_slice() {
         [] => vec![None],
-        networks => networks.iter().map(|it| (it.between() != Some(Between::Direct)).then(|| it.clone())).collect(),
+        networks => {
+            networks.iter().map(|it| (it.between() != Some(Between::Direct)).then(|| it.clone())).collect()
+        }
+    };
+    let heartbeats: Vec<_> = match conditions.heartbeat_ms.as_slice() {
+        [] => vec![None],
+        heartbeats => heartbeats.iter().copied().map(Some).collect(),
     };
     let measure_s = match (conditions.measure_s, form) {
         (None, _) => profile.measure_s,
@@ -191,13 +202,17 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                 for &pattern in &conditions.pattern {
                     for &fault in &faults {
                         let warm_up_s = profile.warm_up_s;
-                        all.extend(networks.iter().cloned().map(|network| Condition {
+                        let pairs = networks
+                            .iter()
+                            .flat_map(|network| heartbeats.iter().map(move |beat| (network, beat)));
+                        all.extend(pairs.map(|(network, &heartbeat_ms)| Condition {
                             readers,
                             rate,
                             payload_bytes,
                             pattern,
                             fault,
-                            network,
+                            network: network.clone(),
+                            heartbeat_ms,
                             warm_up_s,
                             measure_s,
                             seed,

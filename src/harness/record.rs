@@ -54,6 +54,15 @@ pub struct Record {
     pub cost: Cost,
     /// What a cut did; `None` where nothing was cut.
     pub recovery: Option<Recovery>,
+    /// How many readers that were cut at once came back; `None` where one reader was cut, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
+    /// How long the server counted readers that were gone without a word; `None` where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zombies: Option<Zombies>,
+    /// The server's memory while it published to readers that don't read; `None` where all read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// What the first reader saw and when, for the timeline; empty where nothing was cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
@@ -77,11 +86,15 @@ pub struct Parameters {
     pub pattern: String,
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
-    /// What was done to the connection: `close`, `reset`, `silence`, `restart`; `None` for nothing.
+    /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
+    /// `unplug`; `None` for nothing.
     pub fault: Option<String>,
     /// What stood between the clients and the server, by its name; `None` for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
+    /// Milliseconds between the server's heartbeats, where that was a condition.
+    #[serde(default)]
+    pub heartbeat_ms: Option<u64>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -164,6 +177,49 @@ pub struct Recovery {
     pub caught_up_ms: Option<f64>,
     /// Application bytes, both ways, from the cut until it had caught up (or until the run's end).
     pub bytes_spent: u64,
+}
+
+/// What many readers did that were cut at the same moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Storm {
+    /// Readers that lost their connection.
+    pub cut: u64,
+    /// The length of a bucket of the two lists, in milliseconds.
+    pub bucket_ms: f64,
+    /// Attempts to connect that began in each bucket, from the cut on.
+    pub connects: Vec<u64>,
+    /// Readers that were open again for the first time, in each bucket.
+    pub back: Vec<u64>,
+    /// The fullest bucket of `connects`, as a rate per second.
+    pub peak_connects_per_second: f64,
+    /// Milliseconds from the cut until half of them were back; `None` for never, here and below.
+    pub back_p50_ms: Option<f64>,
+    /// Until 95 in 100 were.
+    pub back_p95_ms: Option<f64>,
+    /// Until all were.
+    pub back_max_ms: Option<f64>,
+}
+
+/// What the server believed of readers that were gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Zombies {
+    /// Milliseconds between its heartbeats.
+    pub heartbeat_ms: u64,
+    /// Milliseconds from the cut until it counted none of them any more; `None` where it still did at the end.
+    pub gone_ms: Option<f64>,
+    /// How many it counted and when, noted at every change: milliseconds from the cut, and the number.
+    pub counted: Vec<(f64, u64)>,
+}
+
+/// A process's memory over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Milliseconds since publishing started, and resident memory in KiB.
+    pub samples: Vec<(f64, u64)>,
+    /// From before the first event to the most that was seen later, in KiB.
+    pub growth_kib: u64,
+    /// Whether publishing was stopped early, before the machine ran short.
+    pub stopped_early: bool,
 }
 
 /// Something on the timeline of a run.

@@ -36,6 +36,8 @@ pub struct ServerOptions {
     pub heartbeat_ms: Option<u64>,
     /// The `retry:` time in milliseconds, where not the default.
     pub retry_ms: Option<u64>,
+    /// Whether the queueing variant listens beside it.
+    pub queueing: bool,
 }
 
 /// A running server.
@@ -50,6 +52,17 @@ pub struct ServerProcess {
     pub http: SocketAddr,
     /// Where the bare TCP floor listens.
     pub floor: SocketAddr,
+    /// Where the queueing variant listens, if it was asked for.
+    pub queueing: Option<SocketAddr>,
+}
+
+/// What a started server says of itself.
+struct Started {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    http: SocketAddr,
+    floor: SocketAddr,
+    queueing: Option<SocketAddr>,
 }
 
 /// Why there is no server.
@@ -89,8 +102,9 @@ impl ServerProcess {
     }
 
     async fn start_at(options: ServerOptions, ip: IpAddr, prefix: Vec<String>) -> Result<Self, ServerError> {
-        let (child, stdin, http, floor) = spawn(&options, &prefix, SocketAddr::new(ip, 0)).await?;
-        Ok(ServerProcess { options, prefix, child, _stdin: stdin, http, floor })
+        let Started { child, stdin, http, floor, queueing } =
+            spawn(&options, &prefix, SocketAddr::new(ip, 0)).await?;
+        Ok(ServerProcess { options, prefix, child, _stdin: stdin, http, floor, queueing })
     }
 
     /// Its process id, for accounting; `None` once it is gone.
@@ -120,8 +134,10 @@ impl ServerProcess {
     /// # Errors
     /// Where it does not come up.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
-        let (child, stdin, http, floor) = spawn(&self.options, &self.prefix, self.http).await?;
+        let Started { child, stdin, http, floor, queueing } =
+            spawn(&self.options, &self.prefix, self.http).await?;
         (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
+        self.queueing = queueing;
         Ok(())
     }
 }
@@ -130,7 +146,7 @@ async fn spawn(
     options: &ServerOptions,
     prefix: &[String],
     listen: SocketAddr,
-) -> Result<(Child, Option<ChildStdin>, SocketAddr, SocketAddr), ServerError> {
+) -> Result<Started, ServerError> {
     let mut command = match prefix {
         [] => Command::new(&options.program),
         [program, arguments @ ..] => {
@@ -152,6 +168,9 @@ async fn spawn(
             command.arg(flag).arg(value.to_string());
         }
     }
+    if options.queueing {
+        command.arg("--queueing");
+    }
     // Ctrl-C goes to every process of the terminal's foreground group; the measured server has to live on
     // until the harness has written down what was measured.
     #[cfg(unix)]
@@ -168,12 +187,17 @@ async fn spawn(
         };
         let http = address(&line().await?, "listening on http://")?;
         let floor = address(&line().await?, "floor on ")?;
-        Ok((http, floor))
+        let queueing = if options.queueing {
+            Some(address(&line().await?, "queueing variant on http://")?)
+        } else {
+            None
+        };
+        Ok((http, floor, queueing))
     };
-    let (http, floor) = tokio::time::timeout(STARTS_WITHIN, read)
+    let (http, floor, queueing) = tokio::time::timeout(STARTS_WITHIN, read)
         .await
         .map_err(|_| ServerError::NotUp(format!("no word within {} s", STARTS_WITHIN.as_secs())))??;
-    Ok((child, stdin, http, floor))
+    Ok(Started { child, stdin, http, floor, queueing })
 }
 
 fn address(line: &str, prefix: &str) -> Result<SocketAddr, ServerError> {

@@ -155,7 +155,10 @@ fn matches(selector: &Selector, condition: &Condition) -> bool {
         && selector.rate.is_none_or(|rate| rate == condition.rate)
         && selector.payload_bytes.is_none_or(|bytes| bytes == condition.payload_bytes)
         && selector.fault.is_none_or(|fault| Some(fault.slug()) == condition.fault.as_deref())
-        && selector.network.as_deref().is_none_or(|name| name == condition.network.as_deref().unwrap_or(Network::DIRECT))
+        && selector
+            .network
+            .as_deref()
+            .is_none_or(|name| name == condition.network.as_deref().unwrap_or(Network::DIRECT))
 }
 
 /// Two runs compare where their conditions are the same in all that the claim does not set on both sides.
@@ -168,6 +171,7 @@ fn comparable(left: &Selector, right: &Selector, l: &Group<'_>, r: &Group<'_>) -
         && ((left.fault.is_some() && right.fault.is_some()) || l.fault == r.fault)
         && ((left.network.is_some() && right.network.is_some()) || l.network == r.network)
         && l.pattern == r.pattern
+        && l.heartbeat_ms == r.heartbeat_ms
 }
 
 fn finding(claim: &Claim, pair: &Pair<'_>, several: bool) -> (Outcome, String) {

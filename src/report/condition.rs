@@ -25,6 +25,8 @@ pub struct Condition {
     pub payload_bytes: u32,
     /// How publishes are spaced.
     pub pattern: String,
+    /// Milliseconds between the server's heartbeats, where that was a condition.
+    pub heartbeat_ms: Option<u64>,
 }
 
 impl Condition {
@@ -37,6 +39,7 @@ impl Condition {
             rate: parameters.rate,
             payload_bytes: parameters.payload_bytes,
             pattern: parameters.pattern.clone(),
+            heartbeat_ms: parameters.heartbeat_ms,
         }
     }
 
@@ -47,7 +50,7 @@ impl Condition {
 
     /// In words, whole: `100 readers, 20 events/s of 100 B`.
     pub fn describe(&self) -> String {
-        self.words([true; 6])
+        self.words([true; 7])
     }
 
     /// In words, only by what distinguishes it from `others`; whole where nothing does.
@@ -60,11 +63,12 @@ impl Condition {
             differs(|a, b| a.rate == b.rate),
             differs(|a, b| a.payload_bytes == b.payload_bytes),
             differs(|a, b| a.pattern == b.pattern),
+            differs(|a, b| a.heartbeat_ms == b.heartbeat_ms),
         ];
-        self.words(if shown.contains(&true) { shown } else { [true; 6] })
+        self.words(if shown.contains(&true) { shown } else { [true; 7] })
     }
 
-    fn words(&self, [fault, network, readers, rate, payload, pattern]: [bool; 6]) -> String {
+    fn words(&self, [fault, network, readers, rate, payload, pattern, heartbeat]: [bool; 7]) -> String {
         let mut words = Vec::new();
         if fault {
             words.extend(self.fault.as_deref().map(fault_in_words).map(str::to_owned));
@@ -85,6 +89,10 @@ impl Condition {
             (false, true) if !self.is_idle() => words.push(format!("events of {size}")),
             (false, _) => {}
         }
+        if heartbeat {
+            let interval = self.heartbeat_ms.map(|ms| Unit::Millis.format(ms as f64));
+            words.extend(interval.map(|interval| format!("heartbeat every {interval}")));
+        }
         if pattern && (self.pattern != "steady" || words.is_empty()) {
             words.push(self.pattern.clone());
         }
@@ -102,6 +110,7 @@ impl Condition {
             .then_with(|| self.rate.total_cmp(&other.rate))
             .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
             .then_with(|| self.pattern.cmp(&other.pattern))
+            .then_with(|| self.heartbeat_ms.cmp(&other.heartbeat_ms))
     }
 }
 
@@ -112,12 +121,14 @@ pub fn fault_in_words(fault: &str) -> &str {
         "reset" => "Connection reset (RST)",
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
+        "disconnect" => "All readers reset at once",
+        "unplug" => "Packets lost and not acknowledged",
         other => other,
     }
 }
 
 fn fault_rank(condition: &Condition) -> usize {
-    let order = ["close", "reset", "silence", "restart"];
+    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug"];
     condition
         .fault
         .as_deref()
@@ -145,7 +156,15 @@ mod tests {
     use super::*;
 
     fn condition(readers: u32, rate: f64) -> Condition {
-        Condition { fault: None, network: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
+        Condition {
+            fault: None,
+            network: None,
+            readers,
+            rate,
+            payload_bytes: 100,
+            pattern: "steady".to_owned(),
+            heartbeat_ms: None,
+        }
     }
 
     #[test]

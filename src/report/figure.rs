@@ -10,7 +10,7 @@ use crate::{
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 17] = [
+    pub const ALL: [Figure; 24] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -28,6 +28,13 @@ impl Figure {
         Figure::BackMs,
         Figure::CaughtUpMs,
         Figure::ServerCpuPerThousand,
+        Figure::PeakConnectsPerSecond,
+        Figure::BackP50Ms,
+        Figure::BackP95Ms,
+        Figure::BackMaxMs,
+        Figure::ZombieMs,
+        Figure::ZombieHeartbeats,
+        Figure::RssGrowthKib,
     ];
 
     /// What it is called in sentences and in headings.
@@ -50,6 +57,13 @@ impl Figure {
             Figure::BackMs => "time to be back",
             Figure::CaughtUpMs => "time to have caught up",
             Figure::ServerCpuPerThousand => "server CPU per thousand events",
+            Figure::PeakConnectsPerSecond => "peak of connects per second",
+            Figure::BackP50Ms => "time until half are back",
+            Figure::BackP95Ms => "time until 95 % are back",
+            Figure::BackMaxMs => "time until all are back",
+            Figure::ZombieMs => "time that dead readers are counted",
+            Figure::ZombieHeartbeats => "heartbeats that dead readers are counted",
+            Figure::RssGrowthKib => "growth of server memory",
         }
     }
 
@@ -73,6 +87,13 @@ impl Figure {
             Figure::BackMs => "back_after",
             Figure::CaughtUpMs => "caught_up_after",
             Figure::ServerCpuPerThousand => "server_cpu_per_thousand",
+            Figure::PeakConnectsPerSecond => "peak_connects_per_second",
+            Figure::BackP50Ms => "half_back_after",
+            Figure::BackP95Ms => "nearly_all_back_after",
+            Figure::BackMaxMs => "all_back_after",
+            Figure::ZombieMs => "zombies_for",
+            Figure::ZombieHeartbeats => "zombie_heartbeats",
+            Figure::RssGrowthKib => "rss_growth",
         }
     }
 
@@ -90,12 +111,13 @@ impl Figure {
             | Figure::Lost
             | Figure::LostSilently
             | Figure::BunchedPercent
-            | Figure::Duplicated => {
-                Unit::Count
-            }
+            | Figure::Duplicated => Unit::Count,
+            Figure::PeakConnectsPerSecond | Figure::ZombieHeartbeats => Unit::Count,
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
                 Unit::Millis
             }
+            Figure::BackP50Ms | Figure::BackP95Ms | Figure::BackMaxMs | Figure::ZombieMs => Unit::Millis,
+            Figure::RssGrowthKib => Unit::Kibibytes,
         }
     }
 
@@ -125,8 +147,9 @@ impl Figure {
             Figure::RequestsPerEvent => per_event(record.steady.requests, record),
             Figure::Lost => Some(record.lost as f64),
             Figure::LostSilently => Some(record.lost.saturating_sub(record.lost_announced) as f64),
-            Figure::BunchedPercent => (record.delivered > 0)
-                .then(|| record.bunched as f64 * 100.0 / record.delivered as f64),
+            Figure::BunchedPercent => {
+                (record.delivered > 0).then(|| record.bunched as f64 * 100.0 / record.delivered as f64)
+            }
             Figure::Duplicated => Some(record.duplicated as f64),
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),
@@ -135,6 +158,16 @@ impl Figure {
                 let seconds = record.cost.server_cpu_s?;
                 (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)
             }
+            Figure::PeakConnectsPerSecond => Some(record.storm.as_ref()?.peak_connects_per_second),
+            Figure::BackP50Ms => Some(or_never(record.storm.as_ref()?.back_p50_ms)),
+            Figure::BackP95Ms => Some(or_never(record.storm.as_ref()?.back_p95_ms)),
+            Figure::BackMaxMs => Some(or_never(record.storm.as_ref()?.back_max_ms)),
+            Figure::ZombieMs => Some(or_never(record.zombies.as_ref()?.gone_ms)),
+            Figure::ZombieHeartbeats => {
+                let zombies = record.zombies.as_ref()?;
+                Some(or_never(zombies.gone_ms) / zombies.heartbeat_ms.max(1) as f64)
+            }
+            Figure::RssGrowthKib => Some(record.memory.as_ref()?.growth_kib as f64),
         }
     }
 }
@@ -164,6 +197,10 @@ fn per_reader_second(record: &Record) -> Option<f64> {
 
 fn per_event(total: u64, record: &Record) -> Option<f64> {
     (record.delivered > 0).then(|| total as f64 / record.delivered as f64)
+}
+
+fn or_never(ms: Option<f64>) -> f64 {
+    ms.unwrap_or(f64::INFINITY)
 }
 
 fn recovery_time(record: &Record, time: impl Fn(&Recovery) -> Option<f64>) -> Option<f64> {

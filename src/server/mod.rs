@@ -64,7 +64,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 pub use config::Config;
 pub use descriptors::max_connections;
 pub use flags::Flags;
-pub use listen::run;
+pub use listen::{bind, run};
 
 use self::{hosts::Hosts, readers::Readers, refusal::Refusal, source::Sources};
 use crate::{clock::Clock, feed::Feed};

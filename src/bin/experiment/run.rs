@@ -12,7 +12,7 @@ use pushlab::{
         runner::{self, Session},
         server_process::ServerOptions,
     },
-    report,
+    report, server,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +31,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
         Some(url) => bail!("--target {url}: give an http:// base URL, such as http://127.0.0.1:3000"),
     };
+    // Thousands of readers take as many descriptors; many systems' soft limit is 1,024.
+    server::max_connections();
     let clock = Clock::start();
     let program = std::env::current_exe().context("this program can't find itself to start the server")?;
-    let server = ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None };
+    let server = ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false };
     let environment = Environment { clock, target, server };
     let session = Session {
         experiments: experiments?,

@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use pushlab::{
     clock::Clock,
+    harness::queueing,
     server::{self, Config, State},
 };
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
@@ -17,6 +18,9 @@ pub(crate) struct ServeArgs {
     pub(crate) heartbeat_ms: Option<u64>,
     #[arg(long)]
     pub(crate) retry_ms: Option<u64>,
+    /// Listen also as the variant that queues for each reader
+    #[arg(long)]
+    pub(crate) queueing: bool,
 }
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -29,11 +33,19 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(retry) = args.retry_ms {
         config.retry = Duration::from_millis(retry);
     }
+    server::max_connections();
     let state = State::new(config, Clock::inherited());
-    let listener = TcpListener::bind(args.listen).await?;
+    let listener = server::bind(args.listen)?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("floor on {}", floor.local_addr()?);
+    let queueing = if args.queueing {
+        let listener = TcpListener::bind((args.listen.ip(), 0)).await?;
+        println!("queueing variant on http://{}", listener.local_addr()?);
+        Some(listener)
+    } else {
+        None
+    };
 
     let shutdown = CancellationToken::new();
     tokio::spawn({
@@ -46,6 +58,9 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         }
     });
     let feed = state.feed().clone();
+    if let Some(listener) = queueing {
+        tokio::spawn(queueing::run(listener, feed.clone(), shutdown.clone()));
+    }
     let (served, _) = tokio::join!(
         server::run(listener, state, shutdown.clone()),
         server::floor::run(floor, feed, shutdown),

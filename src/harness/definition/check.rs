@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind, Selector,
-    Subject,
+    Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind,
+    Selector, Subject,
 };
 use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
 
@@ -48,6 +48,18 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     let is = |transport| client.transport == Subject::Transport(transport);
     if client.interval_ms.is_some() != is(Transport::ShortPoll) {
         return Err(("interval_ms", "short-poll needs it, and no other transport takes it".into()));
+    }
+    if client.stalled && !is(Transport::Sse) {
+        return Err((
+            "stalled",
+            "only an sse client can open and then not read: use transport = \"sse\"".into(),
+        ));
+    }
+    if client.queueing && !client.stalled {
+        return Err((
+            "queueing",
+            "the queueing variant is for readers that don't read: add stalled = true".into(),
+        ));
     }
     if client.interval_ms == Some(0) {
         return Err(("interval_ms", "must be at least 1".into()));
@@ -110,7 +122,24 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         network.check().map_err(|problem| ("network", problem))?;
     }
     if conditions.fault.contains(&Fault::Restart) && conditions.network.iter().any(Network::is_lossy) {
-        return Err(("fault", "a restart is not possible where segments are lost: use conditions of its own".into()));
+        return Err((
+            "fault",
+            "a restart is not possible where segments are lost: use conditions of its own".into(),
+        ));
+    }
+    if conditions.heartbeat_ms.contains(&0) {
+        return Err(("heartbeat_ms", "must be at least 1".into()));
+    }
+    let stalled = |client: &Client| {
+        client.stalled && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
+    };
+    if definition.clients.iter().any(stalled)
+        && (definition.layout != Layout::OneByOne || !conditions.fault.is_empty())
+    {
+        return Err((
+            "clients",
+            "the memory that a stalled client costs can be told only one by one and without a fault".into(),
+        ));
     }
     if let Some(seconds) = conditions.measure_s
         && !(positive(seconds.quick) && positive(seconds.full))

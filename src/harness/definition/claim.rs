@@ -116,4 +116,18 @@ pub enum Figure {
     CaughtUpMs,
     /// Milliseconds of server CPU per thousand events delivered.
     ServerCpuPerThousand,
+    /// The most attempts to connect within a tenth of a second after a cut, as a rate per second.
+    PeakConnectsPerSecond,
+    /// Milliseconds from the cut until half of the readers were back.
+    BackP50Ms,
+    /// Milliseconds from the cut until 95 in 100 readers were back.
+    BackP95Ms,
+    /// Milliseconds from the cut until the last reader was back.
+    BackMaxMs,
+    /// Milliseconds from the cut until the server no longer counted its dead readers.
+    ZombieMs,
+    /// The same in heartbeats of the server.
+    ZombieHeartbeats,
+    /// KiB by which the server's resident memory grew while it published.
+    RssGrowthKib,
 }

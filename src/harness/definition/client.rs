@@ -44,6 +44,13 @@ pub struct Client {
     /// Whether a reconnect says where it stood.
     #[serde(default)]
     pub resume: Option<bool>,
+    /// Opens its subscriptions and then never reads: what is measured is what that makes the server hold.
+    #[serde(default)]
+    pub stalled: bool,
+    /// Reads from the variant of the server that keeps an unbounded queue per reader, which stands for the
+    /// design that channels with cursors avoid.
+    #[serde(default)]
+    pub queueing: bool,
 }
 
 /// What a client reads by: a transport, or the bare stream that is the floor under all of them.

@@ -26,6 +26,9 @@ pub struct Conditions {
     /// What stands between the clients and the server; an empty list for nothing.
     #[serde(default)]
     pub network: Vec<Network>,
+    /// Milliseconds between the server's heartbeats, where they differ from the definition's.
+    #[serde(default)]
+    pub heartbeat_ms: Vec<u64>,
     /// Which clients run under these conditions; all where it is left out.
     #[serde(default)]
     pub clients: Vec<String>,
@@ -71,6 +74,11 @@ pub enum Fault {
     Silence,
     /// The server process is killed and started again.
     Restart,
+    /// The server itself resets all its readers at the same moment, as one that sheds its load does.
+    Disconnect,
+    /// Packets are lost in both directions and never acknowledged, as behind a pulled plug. With `silence` the
+    /// relay still acknowledges what it swallows, as a proxy with a dead client behind it does.
+    Unplug,
 }
 
 impl Fault {
@@ -81,6 +89,13 @@ impl Fault {
             Fault::Reset => "reset",
             Fault::Silence => "silence",
             Fault::Restart => "restart",
+            Fault::Disconnect => "disconnect",
+            Fault::Unplug => "unplug",
         }
+    }
+
+    /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
+    pub const fn is_on_the_way(self) -> bool {
+        matches!(self, Fault::Close | Fault::Reset | Fault::Silence | Fault::Unplug)
     }
 }

@@ -97,6 +97,12 @@ pub enum Chart {
     Timeline,
     /// Times to notice, to be back and to be caught up.
     RecoveryTimes,
+    /// After a cut of many readers: attempts to connect, and the share that is back, over time.
+    Storm,
+    /// How long the server counts dead readers, against its heartbeat's interval.
+    Zombies,
+    /// The server's memory while it publishes to readers that don't read.
+    Memory,
 }
 
 /// How long and how often.

@@ -18,11 +18,12 @@ use crate::{
         check::Account,
         definition::{Client, Definition},
         plan::Group,
-        reader::{Latencies, Notes},
-        record::{Bytes, Cost, Latency, Record},
-        recovery,
+        reader::{Latencies, Notes, Sighting},
+        record::{Bytes, Cost, Latency, Record, Zombies},
+        recovery, storm, zombies,
     },
     link::Totals,
+    server::Config,
 };
 
 /// Everything known of one client's run.
@@ -54,6 +55,9 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     let cut = story.cut.as_ref().map(|(at, bytes)| (*at, bytes.get(at_index).copied().unwrap_or_default()));
     let first = notes.first().map(|reader| reader.sightings()).unwrap_or_default();
     let spent = measured.bytes.application_in + measured.bytes.application_out;
+    let sightings: Vec<_> = notes.iter().map(|reader| reader.sightings()).collect();
+    let storm = cut.filter(|_| notes.len() > 1).map(|(at, _)| storm::storm(at, story.end, &sightings));
+    let zombies = cut.and_then(|(at, _)| zombies(measured, at, &sightings));
     let recovery = cut.map(|(at, bytes)| recovery::recovery(at, &first, &published, (bytes, spent)));
     let timeline = cut
         .map(|(at, _)| recovery::timeline(story.start, (at, story.mended), &first, &published))
@@ -85,11 +89,27 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         steady_s: measured.steady_s,
         cost: measured.cost,
         recovery,
+        storm,
+        zombies,
+        memory: story.memory.clone().filter(|_| client.stalled),
         timeline,
         doubtful,
         err,
         ..empty(definition, group, client, measured.started)
     }
+}
+
+/// What the server counted of this client's dead readers, where its count can be told from other clients'.
+fn zombies(measured: &Measured<'_>, cut: Timestamp, sightings: &[Vec<Sighting>]) -> Option<Zombies> {
+    let Measured { definition, group, client, story, .. } = *measured;
+    if story.counts.is_empty()
+        || group.clients.iter().filter(|it| it.transport == client.transport).count() > 1
+    {
+        return None;
+    }
+    let heartbeat_ms = group.condition.heartbeat_ms.or(definition.heartbeat_ms);
+    let heartbeat_ms = heartbeat_ms.unwrap_or_else(|| Config::default().heartbeat.as_millis() as u64);
+    Some(zombies::zombies(cut, heartbeat_ms, client.transport.slug(), &story.counts, sightings))
 }
 
 /// The record of a run that came to nothing.
@@ -150,6 +170,9 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         steady_s: 0.0,
         cost: Cost::default(),
         recovery: None,
+        storm: None,
+        zombies: None,
+        memory: None,
         timeline: Vec::new(),
         doubtful: Vec::new(),
         err: None,

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, account, site::Site};
@@ -13,6 +14,7 @@ use crate::{
         definition::{Between, Client, Fault, Subject},
         plan::Condition,
         reader::{Latencies, Reader, Start, Timing},
+        stalled,
     },
     link::{Relay, Totals, relay::Direction},
     transport::Transport,
@@ -20,6 +22,9 @@ use crate::{
 
 /// How long readers may take to open.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(20);
+
+/// From one reader's opening to the next one's: thousands that open at once would be a storm of their own.
+const OPENING_PACE: Duration = Duration::from_micros(200);
 
 /// How often a condition that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -37,6 +42,8 @@ pub(super) struct Contender<'a> {
     pub(super) client: &'a Client,
     pub(super) readers: Vec<Reader>,
     pub(super) relays: Vec<Relay>,
+    /// Connections of a client that never reads, kept open.
+    pub(super) stalled: Vec<TcpStream>,
     pub(super) latencies: Arc<Mutex<Latencies>>,
     stop: CancellationToken,
 }
@@ -48,13 +55,17 @@ pub(super) async fn contender<'a>(
     condition: &Condition,
     timing: &Arc<Timing>,
 ) -> Result<Contender<'a>, Failure> {
-    // A restart takes the server itself away; every other fault happens on the way, to each reader alone.
-    let on_the_way = condition.fault.is_some_and(|fault| fault != Fault::Restart);
+    let on_the_way = condition.fault.is_some_and(Fault::is_on_the_way);
     let paths = match condition.between() {
         Between::Relay(paths) => Some(paths),
         Between::Direct | Between::Lossy(_) => on_the_way.then(Direction::default),
     };
     let (latencies, stop) = (Latencies::new(), CancellationToken::new());
+    if client.stalled {
+        let address = site.address_for_stalled(client)?;
+        let stalled = stalled::open(address, site.channel(), condition.readers).await?;
+        return Ok(Contender { client, readers: Vec::new(), relays: Vec::new(), stalled, latencies, stop });
+    }
     let (mut readers, mut relays) = (Vec::new(), Vec::new());
     let mut rng = StdRng::seed_from_u64(condition.seed);
     for number in 0..condition.readers {
@@ -74,11 +85,11 @@ pub(super) async fn contender<'a>(
             latencies: latencies.clone(),
             keep_sightings: condition.fault.is_some(),
             seed: condition.seed ^ u64::from(number),
-            after: spread(client, &mut rng),
+            after: spread(client, &mut rng) + OPENING_PACE * number,
         }));
         relays.extend(relay);
     }
-    Ok(Contender { client, readers, relays, latencies, stop })
+    Ok(Contender { client, readers, relays, stalled: Vec::new(), latencies, stop })
 }
 
 /// When a reader starts. Pollers that all began at once would ask in step for ever, and meet evenly spaced

@@ -18,6 +18,7 @@ use super::{
     reader::Timing,
     record::{Cost, Record},
     server_process::ServerOptions,
+    stalled,
 };
 use crate::{clock::Clock, link::Totals};
 
@@ -44,6 +45,10 @@ enum Failure {
     Control(#[from] ControlError),
     #[error("{open} of {all} readers of {client} opened within {} s{}", contender::OPENS_WITHIN.as_secs(), .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
     NotOpen { client: String, open: usize, all: usize, cause: Option<String> },
+    #[error("a reader that was to be stalled could not open: {0}")]
+    Stalled(#[from] stalled::NotOpen),
+    #[error("losing packets needs Linux: leave the fault unplug out, or run it there")]
+    CantUnplug,
     #[error("the server's restart failed: {0}")]
     Restart(String),
     #[error("the relay could not be started: {0}")]
@@ -80,7 +85,7 @@ async fn measure(
         Between::Lossy(percent) => Some(percent),
         Between::Direct | Between::Relay(_) => None,
     };
-    let mut site = Site::open(environment, definition, loss_percent).await?;
+    let mut site = Site::open(environment, definition, &group.condition, loss_percent).await?;
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {

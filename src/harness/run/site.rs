@@ -10,6 +10,7 @@ use crate::{
     harness::{
         control::{Control, ControlError},
         definition::{Client, Definition, Publisher, Subject},
+        plan::Condition,
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
     link::namespace::{Namespace, NamespaceError},
@@ -60,6 +61,7 @@ impl Site {
     pub(super) async fn open(
         environment: &Environment,
         definition: &Definition,
+        condition: &Condition,
         loss_percent: Option<f64>,
     ) -> Result<Self, SiteError> {
         // A name of its own on a server that others may be using too.
@@ -67,8 +69,9 @@ impl Site {
         match &environment.target {
             Target::BuiltIn => {
                 let options = ServerOptions {
-                    heartbeat_ms: definition.heartbeat_ms,
+                    heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
                     retry_ms: definition.retry_ms,
+                    queueing: definition.clients.iter().any(|client| client.queueing),
                     ..environment.server.clone()
                 };
                 let namespace = match loss_percent {
@@ -126,6 +129,15 @@ impl Site {
                 addresses.first().copied().ok_or_else(|| SiteError::NoAddress(self.base.clone()))
             }
         }
+    }
+
+    /// Where a client that never reads connects to.
+    pub(super) fn address_for_stalled(&self, client: &Client) -> Result<SocketAddr, SiteError> {
+        if !client.queueing {
+            return self.address(client.transport);
+        }
+        let queueing = self.process.as_ref().and_then(|process| process.queueing);
+        queueing.ok_or(SiteError::NeedsBuiltIn("the queueing variant"))
     }
 
     /// A subscriber as the client specification says, through a relay where one stands in between.

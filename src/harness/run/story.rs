@@ -15,9 +15,12 @@ use crate::{
         control::{Control, SourceRequest},
         definition::{Definition, Fault, Publisher},
         jitter::Jitter,
+        memory::MemoryWatch,
         plan::Condition,
         publisher::{self, Published},
         reader::Timing,
+        record::Memory,
+        zombies::{CountWatch, Counted},
     },
     link::{Totals, relay},
 };
@@ -38,6 +41,12 @@ pub(super) struct Story {
     pub(super) cut: Option<(Timestamp, Vec<u64>)>,
     /// When a new connection would have gone through again.
     pub(super) mended: Option<Timestamp>,
+    /// When the measured time was over.
+    pub(super) end: Timestamp,
+    /// How many readers the server counted, from a silent cut on.
+    pub(super) counts: Vec<Counted>,
+    /// The server's memory, where readers are stalled.
+    pub(super) memory: Option<Memory>,
     /// What the harness itself published.
     pub(super) published: Published,
     /// Why the figures should be doubted.
@@ -63,6 +72,9 @@ pub(super) async fn tell(
     let published = Published::default();
     let jitter = Jitter::watch(clock);
     let control = site.control();
+    let stalled = contenders.iter().any(|contender| !contender.stalled.is_empty());
+    let memory = site.pid().filter(|_| stalled).map(|pid| MemoryWatch::start(pid, clock));
+    let mut counts = None;
     let mut feed = Feeding::Idle;
     if condition.rate > 0.0 {
         feed = match site.publisher(definition.publisher) {
@@ -100,16 +112,28 @@ pub(super) async fn tell(
             })
             .collect();
         cut = Some((clock.now(), bytes));
+        if matches!(fault, Fault::Silence | Fault::Unplug) {
+            counts = Some(CountWatch::start(control.clone(), site.channel().to_owned(), clock));
+        }
         guards = inflict(fault, site, contenders).await?;
         mended = Some(clock.now());
     }
-    clock.sleep_until(end).await;
+    match &memory {
+        None => clock.sleep_until(end).await,
+        Some(memory) => tokio::select! {
+            () = clock.sleep_until(end) => {}
+            () = memory.full() => {}
+        },
+    }
     let last = feed.end(&control, site.channel(), &published).await?;
     Ok(Story {
         last,
         start,
         cut,
         mended,
+        end: clock.now(),
+        counts: counts.map(CountWatch::end).unwrap_or_default(),
+        memory: memory.and_then(|memory| memory.end(start)),
         published,
         doubts: jitter.doubt().into_iter().collect(),
         _guards: guards,
@@ -154,6 +178,12 @@ async fn inflict(
             site.restart(DOWN_FOR).await.map_err(|error| Failure::Restart(error.to_string()))?;
             return Ok(Vec::new());
         }
+        Fault::Disconnect => {
+            site.control().disconnect(site.channel()).await?;
+            return Ok(Vec::new());
+        }
+        Fault::Unplug if !relay::Fault::CAN_UNPLUG => return Err(Failure::CantUnplug),
+        Fault::Unplug => relay::Fault::Unplug,
         Fault::Close => relay::Fault::Close,
         Fault::Reset => relay::Fault::Reset,
         // What stands is dead for good; what is made anew goes through, as when a router forgot.

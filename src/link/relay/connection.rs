@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     fault::{Cut, Direction, Orders},
     lane::Lane,
+    plug::Plug,
     pump::{Pump, Side},
 };
 use crate::link::conditions::Path;
@@ -48,6 +49,8 @@ pub(super) async fn relay(
     // The relay must not add what Nagle's algorithm would.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
 
+    let plug_orders = orders.clone();
+    let plug = Plug::of([&client, &server]);
     let (client_read, client_write) = client.split();
     let (server_read, server_write) = server.split();
     let deaf = AtomicBool::new(false);
@@ -58,6 +61,7 @@ pub(super) async fn relay(
     let down = Pump::new((server_read, client_write), Side::ToClient, to_client, born, orders.clone(), &deaf);
     let cut = tokio::select! {
         cut = cut(&mut orders, born) => cut,
+        never = plug.obey(plug_orders, born) => match never {},
         // An error of either direction ends both: the other side learns of it by a RST.
         passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
             Ok(_) => return,

@@ -10,6 +10,7 @@
 //! | `fault` | the faults, and what those in force together mean for a connection |
 //! | `door` | the listening port, which can be shut so that a connection is refused, and opened again |
 //! | `connection` | one relayed connection: its two directions, and how it is cut |
+//! | `plug` | loses a connection's packets below TCP |
 //! | `pump` | one direction: holding back, swallowing, passing on |
 //! | `lane` | when the bytes of one direction may go on; pure |
 //! | `timer` | a timer finer than a millisecond |
@@ -18,6 +19,7 @@ mod connection;
 mod door;
 mod fault;
 mod lane;
+mod plug;
 mod pump;
 mod timer;
 

@@ -65,12 +65,16 @@ pub(super) fn write_folder(dir: &Path, manifest: &Manifest, records: &[Record]) 
 /// A record of a run in which nothing was measured yet.
 pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition: u32) -> Record {
     Record {
+        storm: None,
+        zombies: None,
+        memory: None,
         experiment: experiment.to_owned(),
         run: format!("{client}-{repetition}"),
         transport: transport.to_owned(),
         client: client.to_owned(),
         repetition,
         parameters: Parameters {
+            heartbeat_ms: None,
             readers: 1,
             rate: 20.0,
             payload_bytes: 100,
