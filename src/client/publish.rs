@@ -13,12 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use super::{
-    Cause, Client, Context, Subscriber, Subscription,
-    endpoint::Endpoint,
-    http::Http,
-    lifecycle::Over,
-    limits,
-    websocket::WebSocket,
+    Cause, Client, Context, Subscriber, Subscription, endpoint::Endpoint, http::Http, lifecycle::Over,
+    limits, websocket::WebSocket,
 };
 use crate::{clock::Timestamp, encoding, link::Meter};
 

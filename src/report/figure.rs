@@ -3,14 +3,14 @@
 use crate::{
     harness::{
         definition::Figure,
-        record::{Bytes, Record, Recovery},
+        record::{Bytes, Latency, Record, Recovery},
     },
     report::units::Unit,
 };
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 16] = [
+    pub const ALL: [Figure; 24] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -27,6 +27,14 @@ impl Figure {
         Figure::BackMs,
         Figure::CaughtUpMs,
         Figure::ServerCpuPerThousand,
+        Figure::FramingBytesPerEvent,
+        Figure::RoundTripP50,
+        Figure::RoundTripP99,
+        Figure::ApplicationBytesPerMessage,
+        Figure::ClosedLoopP99,
+        Figure::RssPerReaderKib,
+        Figure::WakeupsPerMinute,
+        Figure::ClientCpuPerMinute,
     ];
 
     /// What it is called in sentences and in headings.
@@ -48,6 +56,14 @@ impl Figure {
             Figure::BackMs => "time to be back",
             Figure::CaughtUpMs => "time to have caught up",
             Figure::ServerCpuPerThousand => "server CPU per thousand events",
+            Figure::FramingBytesPerEvent => "framing bytes per event",
+            Figure::RoundTripP50 => "median round trip",
+            Figure::RoundTripP99 => "99th percentile of round trip",
+            Figure::ApplicationBytesPerMessage => "application bytes per message sent",
+            Figure::ClosedLoopP99 => "99th percentile by a closed loop",
+            Figure::RssPerReaderKib => "server memory per reader",
+            Figure::WakeupsPerMinute => "client wake-ups per minute",
+            Figure::ClientCpuPerMinute => "client CPU per minute",
         }
     }
 
@@ -70,6 +86,14 @@ impl Figure {
             Figure::BackMs => "back_after",
             Figure::CaughtUpMs => "caught_up_after",
             Figure::ServerCpuPerThousand => "server_cpu_per_thousand",
+            Figure::FramingBytesPerEvent => "framing_per_event",
+            Figure::RoundTripP50 => "round_trip_p50",
+            Figure::RoundTripP99 => "round_trip_p99",
+            Figure::ApplicationBytesPerMessage => "application_per_message",
+            Figure::ClosedLoopP99 => "closed_loop_p99",
+            Figure::RssPerReaderKib => "rss_per_reader",
+            Figure::WakeupsPerMinute => "wakeups_per_minute",
+            Figure::ClientCpuPerMinute => "client_cpu_per_minute",
         }
     }
 
@@ -89,16 +113,37 @@ impl Figure {
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
                 Unit::Millis
             }
+            Figure::RoundTripP50 | Figure::RoundTripP99 | Figure::ClosedLoopP99 => Unit::Micros,
+            Figure::FramingBytesPerEvent | Figure::ApplicationBytesPerMessage => Unit::Bytes,
+            Figure::RssPerReaderKib => Unit::Kibibytes,
+            Figure::WakeupsPerMinute => Unit::Count,
+            Figure::ClientCpuPerMinute => Unit::Millis,
         }
+    }
+
+    /// Whether it is made from what was counted on the readers' connections.
+    const fn is_of_connections(self) -> bool {
+        matches!(
+            self,
+            Figure::WireBytesPerEvent
+                | Figure::ApplicationBytesPerEvent
+                | Figure::WireBytesToOpen
+                | Figure::WireBytesPerMinute
+                | Figure::RequestsPerEvent
+                | Figure::FramingBytesPerEvent
+        )
     }
 
     /// The figure of one run, in [`Figure::unit`].
     ///
     /// `None` where the run failed, or did not measure it (nothing delivered, nothing cut, or a kernel
-    /// that does not count). A time to something that never came is infinite and not missing: it is
+    /// that does not count, or connections that were not ours to count). A time to something that never came is infinite and not missing: it is
     /// longer than every other.
     pub fn of(self, record: &Record) -> Option<f64> {
         if record.err.is_some() {
+            return None;
+        }
+        if self.is_of_connections() && !metered(record) {
             return None;
         }
         let latency = record.latency_us.as_ref();
@@ -126,8 +171,38 @@ impl Figure {
                 let seconds = record.cost.server_cpu_s?;
                 (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)
             }
+            Figure::FramingBytesPerEvent => Parts::per_event(record).map(|parts| parts.framing),
+            Figure::RoundTripP50 => Some(round_trip(record)?.p50 as f64),
+            Figure::RoundTripP99 => Some(round_trip(record)?.p99 as f64),
+            Figure::ApplicationBytesPerMessage => {
+                let upstream = record.upstream.as_ref()?;
+                let bytes = upstream.application_out + upstream.application_in;
+                (upstream.messages > 0).then(|| bytes as f64 / upstream.messages as f64)
+            }
+            Figure::ClosedLoopP99 => Some(record.closed_loop_us.as_ref()?.p99 as f64),
+            Figure::RssPerReaderKib => {
+                let (before, after) = (record.cost.server_rss_before_kib?, record.cost.server_rss_kib?);
+                Some((after as f64 - before as f64) / f64::from(record.parameters.readers.max(1)))
+            }
+            Figure::WakeupsPerMinute => {
+                Some(record.cost.client_wakeups? as f64 * per_reader_second(record)? * 60.0)
+            }
+            Figure::ClientCpuPerMinute => {
+                // Without wake-ups of its own the client shares the harness's process, and so its CPU.
+                record.cost.client_wakeups?;
+                Some(record.cost.client_cpu_s? * 1e3 * per_reader_second(record)? * 60.0)
+            }
         }
     }
+}
+
+/// Whether its connections were counted; those of a client in a process of its own are not.
+fn metered(record: &Record) -> bool {
+    record.bytes.connections > 0
+}
+
+fn round_trip(record: &Record) -> Option<&Latency> {
+    record.upstream.as_ref()?.round_trip_us.as_ref()
 }
 
 /// Wire bytes, both ways; `None` where the kernel does not tell.

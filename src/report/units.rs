@@ -11,6 +11,8 @@ pub enum Unit {
     Bytes,
     /// Things that are counted: events, requests.
     Count,
+    /// KiB, written as bytes are.
+    Kibibytes,
 }
 
 impl Unit {
@@ -30,6 +32,7 @@ impl Unit {
             Unit::Millis => scaled(value * 1e3, &TIMES),
             Unit::Bytes => scaled(value, &SIZES),
             Unit::Count => grouped(value),
+            Unit::Kibibytes => scaled(value * 1024.0, &SIZES),
         }
     }
 
@@ -40,6 +43,7 @@ impl Unit {
             Unit::Millis => "ms",
             Unit::Bytes => "bytes",
             Unit::Count => "count",
+            Unit::Kibibytes => "kib",
         }
     }
 }

@@ -67,6 +67,8 @@ pub enum Fault {
     Silence,
     /// The server process is killed and started again.
     Restart,
+    /// The server process is stopped for half a second and then goes on. No connection is lost.
+    Stall,
 }
 
 impl Fault {
@@ -77,6 +79,17 @@ impl Fault {
             Fault::Reset => "reset",
             Fault::Silence => "silence",
             Fault::Restart => "restart",
+            Fault::Stall => "stall",
         }
+    }
+
+    /// Whether it ends connections, so that there is something to recover from.
+    pub const fn cuts(self) -> bool {
+        !matches!(self, Fault::Stall)
+    }
+
+    /// Whether it happens to the server itself, which must be ours then, and not on the way to it.
+    pub const fn needs_own_server(self) -> bool {
+        matches!(self, Fault::Restart | Fault::Stall)
     }
 }
