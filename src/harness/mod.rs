@@ -1,6 +1,7 @@
 //! draft
 pub mod catalogue;
 pub mod check;
+pub mod client_process;
 pub mod control;
 pub mod definition;
 pub mod folder;

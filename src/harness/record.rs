@@ -66,6 +66,13 @@ pub struct Record {
     /// What the first reader saw and when, for the timeline; empty where nothing was cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
+    /// What its first reader sent; `None` where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// The latencies as a closed loop counts them, from when an event was really published; `None` where
+    /// the publisher was not one. The figure to believe is `latency_us`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_loop_us: Option<Latency>,
     /// Why this run's figures should be doubted, each with what to do next.
     #[serde(default)]
     pub doubtful: Vec<String>,
@@ -87,7 +94,7 @@ pub struct Parameters {
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
     /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
-    /// `unplug`; `None` for nothing.
+    /// `unplug`, `stall`; `None` for nothing.
     pub fault: Option<String>,
     /// What stood between the clients and the server, by its name; `None` for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,10 +165,32 @@ pub struct Bytes {
 pub struct Cost {
     /// CPU seconds of the server process while measuring.
     pub server_cpu_s: Option<f64>,
-    /// CPU seconds of the harness.
+    /// CPU seconds of the harness; of the client's own processes, where it has them.
     pub client_cpu_s: Option<f64>,
     /// Resident memory of the server at the end of measuring, in KiB.
     pub server_rss_kib: Option<u64>,
+    /// Resident memory of the server before its readers connected, in KiB.
+    #[serde(default)]
+    pub server_rss_before_kib: Option<u64>,
+    /// How often the client's own processes gave up the processor to wait, while measuring; `None` where it
+    /// has none.
+    #[serde(default)]
+    pub client_wakeups: Option<u64>,
+}
+
+/// What the first reader of a client sent, and what that took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// How: `frame` or `post`.
+    pub via: String,
+    /// Messages that were acknowledged.
+    pub messages: u64,
+    /// Application bytes of all messages: frames, or requests with their heads.
+    pub application_out: u64,
+    /// Application bytes of all acknowledgements.
+    pub application_in: u64,
+    /// From when a message was meant to be sent until its acknowledgement was read, warm-up left out.
+    pub round_trip_us: Option<Latency>,
 }
 
 /// What a cut did to a client, in milliseconds from the cut; `None` for what never happened.

@@ -134,9 +134,9 @@ fn leave_out_impossible(definition: &mut Definition, target: &Target) {
     }
     definition.clients.retain(|client| client.transport != Subject::Floor);
     for conditions in &mut definition.conditions {
-        let only_restart = conditions.fault == [Fault::Restart];
-        conditions.fault.retain(|fault| *fault != Fault::Restart);
-        if only_restart {
+        let had_faults = !conditions.fault.is_empty();
+        conditions.fault.retain(|fault| !fault.needs_own_server());
+        if had_faults && conditions.fault.is_empty() {
             conditions.rate.clear();
         }
         conditions.clients.retain(|name| definition.clients.iter().any(|client| client.name == *name));
@@ -158,6 +158,12 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
     if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Restart)) {
         words.push(format!(
             "{}: restarts are left out: only the built-in server is ours to kill",
+            definition.name
+        ));
+    }
+    if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Stall)) {
+        words.push(format!(
+            "{}: stalls are left out: only the built-in server is ours to stop",
             definition.name
         ));
     }

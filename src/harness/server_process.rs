@@ -129,6 +129,18 @@ impl ServerProcess {
         self.child.kill().await
     }
 
+    /// Stops it for a while, as a full collection of garbage or a stolen processor does, and lets it go on.
+    ///
+    /// # Errors
+    /// Where the system refuses, or has no such signals.
+    pub async fn stall(&self, time: Duration) -> io::Result<()> {
+        let pid = self.pid().ok_or_else(|| io::Error::other("it has ended"))?;
+        signal::stop(pid)?;
+        tokio::time::sleep(time).await;
+        // Where this is dropped before, the server is killed, which ends a stopped process too.
+        signal::go_on(pid)
+    }
+
     /// Starts it again where it was.
     ///
     /// # Errors
@@ -139,6 +151,46 @@ impl ServerProcess {
         (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
         self.queueing = queueing;
         Ok(())
+    }
+}
+
+#[cfg(unix)]
+mod signal {
+    use std::io;
+
+    pub(super) fn stop(pid: u32) -> io::Result<()> {
+        send(pid, libc::SIGSTOP)
+    }
+
+    pub(super) fn go_on(pid: u32) -> io::Result<()> {
+        send(pid, libc::SIGCONT)
+    }
+
+    #[allow(unsafe_code)]
+    fn send(pid: u32, signal: libc::c_int) -> io::Result<()> {
+        let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+        // SAFETY: kill takes two numbers; the process is our child, which has not been waited for, so that
+        // its number is still its own.
+        match unsafe { libc::kill(pid, signal) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod signal {
+    use std::io;
+
+    pub(super) fn stop(_: u32) -> io::Result<()> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system can't stop a process; leave the fault out",
+        ))
+    }
+
+    pub(super) fn go_on(pid: u32) -> io::Result<()> {
+        stop(pid)
     }
 }
 

@@ -63,7 +63,7 @@ impl RecoveryTimes {
 
     /// The rows of all faults.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let cut: Vec<_> = summary.conditions.iter().filter(|c| c.fault.is_some()).cloned().collect();
+        let cut: Vec<_> = summary.conditions.iter().filter(|c| c.is_cut()).cloned().collect();
         let panels = cut.iter().map(|condition| {
             let rows = summary.under(condition).filter_map(|group| {
                 Some(Row {

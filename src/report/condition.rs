@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::{
-    harness::record::Parameters,
+    harness::{definition::Fault, record::Parameters},
     link::conditions::Profile,
     report::units::{Unit, grouped, plural},
 };
@@ -46,6 +46,11 @@ impl Condition {
     /// Whether nothing is published.
     pub fn is_idle(&self) -> bool {
         self.rate == 0.0
+    }
+
+    /// Whether connections were cut, so that there is something to recover from.
+    pub fn is_cut(&self) -> bool {
+        self.fault.as_deref().is_some_and(|fault| fault != Fault::Stall.slug())
     }
 
     /// In words, whole: `100 readers, 20 events/s of 100 B`.
@@ -123,12 +128,13 @@ pub fn fault_in_words(fault: &str) -> &str {
         "restart" => "Server killed and restarted",
         "disconnect" => "All readers reset at once",
         "unplug" => "Packets lost and not acknowledged",
+        "stall" => "Server stopped for half a second",
         other => other,
     }
 }
 
 fn fault_rank(condition: &Condition) -> usize {
-    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug"];
+    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug", "stall"];
     condition
         .fault
         .as_deref()

@@ -3,14 +3,14 @@
 use crate::{
     harness::{
         definition::Figure,
-        record::{Bytes, Record, Recovery},
+        record::{Bytes, Latency, Record, Recovery},
     },
     report::units::Unit,
 };
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 24] = [
+    pub const ALL: [Figure; 32] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -35,6 +35,14 @@ impl Figure {
         Figure::ZombieMs,
         Figure::ZombieHeartbeats,
         Figure::RssGrowthKib,
+        Figure::FramingBytesPerEvent,
+        Figure::RoundTripP50,
+        Figure::RoundTripP99,
+        Figure::ApplicationBytesPerMessage,
+        Figure::ClosedLoopP99,
+        Figure::RssPerReaderKib,
+        Figure::WakeupsPerMinute,
+        Figure::ClientCpuPerMinute,
     ];
 
     /// What it is called in sentences and in headings.
@@ -64,6 +72,14 @@ impl Figure {
             Figure::ZombieMs => "time that dead readers are counted",
             Figure::ZombieHeartbeats => "heartbeats that dead readers are counted",
             Figure::RssGrowthKib => "growth of server memory",
+            Figure::FramingBytesPerEvent => "framing bytes per event",
+            Figure::RoundTripP50 => "median round trip",
+            Figure::RoundTripP99 => "99th percentile of round trip",
+            Figure::ApplicationBytesPerMessage => "application bytes per message sent",
+            Figure::ClosedLoopP99 => "99th percentile by a closed loop",
+            Figure::RssPerReaderKib => "server memory per reader",
+            Figure::WakeupsPerMinute => "client wake-ups per minute",
+            Figure::ClientCpuPerMinute => "client CPU per minute",
         }
     }
 
@@ -94,6 +110,14 @@ impl Figure {
             Figure::ZombieMs => "zombies_for",
             Figure::ZombieHeartbeats => "zombie_heartbeats",
             Figure::RssGrowthKib => "rss_growth",
+            Figure::FramingBytesPerEvent => "framing_per_event",
+            Figure::RoundTripP50 => "round_trip_p50",
+            Figure::RoundTripP99 => "round_trip_p99",
+            Figure::ApplicationBytesPerMessage => "application_per_message",
+            Figure::ClosedLoopP99 => "closed_loop_p99",
+            Figure::RssPerReaderKib => "rss_per_reader",
+            Figure::WakeupsPerMinute => "wakeups_per_minute",
+            Figure::ClientCpuPerMinute => "client_cpu_per_minute",
         }
     }
 
@@ -117,17 +141,37 @@ impl Figure {
                 Unit::Millis
             }
             Figure::BackP50Ms | Figure::BackP95Ms | Figure::BackMaxMs | Figure::ZombieMs => Unit::Millis,
-            Figure::RssGrowthKib => Unit::Kibibytes,
+            Figure::RssGrowthKib | Figure::RssPerReaderKib => Unit::Kibibytes,
+            Figure::RoundTripP50 | Figure::RoundTripP99 | Figure::ClosedLoopP99 => Unit::Micros,
+            Figure::FramingBytesPerEvent | Figure::ApplicationBytesPerMessage => Unit::Bytes,
+            Figure::WakeupsPerMinute => Unit::Count,
+            Figure::ClientCpuPerMinute => Unit::Millis,
         }
+    }
+
+    /// Whether it is made from what was counted on the readers' connections.
+    const fn is_of_connections(self) -> bool {
+        matches!(
+            self,
+            Figure::WireBytesPerEvent
+                | Figure::ApplicationBytesPerEvent
+                | Figure::WireBytesToOpen
+                | Figure::WireBytesPerMinute
+                | Figure::RequestsPerEvent
+                | Figure::FramingBytesPerEvent
+        )
     }
 
     /// The figure of one run, in [`Figure::unit`].
     ///
     /// `None` where the run failed, or did not measure it (nothing delivered, nothing cut, or a kernel
-    /// that does not count). A time to something that never came is infinite and not missing: it is
+    /// that does not count, or connections that were not ours to count). A time to something that never came is infinite and not missing: it is
     /// longer than every other.
     pub fn of(self, record: &Record) -> Option<f64> {
         if record.err.is_some() {
+            return None;
+        }
+        if self.is_of_connections() && !metered(record) {
             return None;
         }
         let latency = record.latency_us.as_ref();
@@ -168,8 +212,38 @@ impl Figure {
                 Some(or_never(zombies.gone_ms) / zombies.heartbeat_ms.max(1) as f64)
             }
             Figure::RssGrowthKib => Some(record.memory.as_ref()?.growth_kib as f64),
+            Figure::FramingBytesPerEvent => Parts::per_event(record).map(|parts| parts.framing),
+            Figure::RoundTripP50 => Some(round_trip(record)?.p50 as f64),
+            Figure::RoundTripP99 => Some(round_trip(record)?.p99 as f64),
+            Figure::ApplicationBytesPerMessage => {
+                let upstream = record.upstream.as_ref()?;
+                let bytes = upstream.application_out + upstream.application_in;
+                (upstream.messages > 0).then(|| bytes as f64 / upstream.messages as f64)
+            }
+            Figure::ClosedLoopP99 => Some(record.closed_loop_us.as_ref()?.p99 as f64),
+            Figure::RssPerReaderKib => {
+                let (before, after) = (record.cost.server_rss_before_kib?, record.cost.server_rss_kib?);
+                Some((after as f64 - before as f64) / f64::from(record.parameters.readers.max(1)))
+            }
+            Figure::WakeupsPerMinute => {
+                Some(record.cost.client_wakeups? as f64 * per_reader_second(record)? * 60.0)
+            }
+            Figure::ClientCpuPerMinute => {
+                // Without wake-ups of its own the client shares the harness's process, and so its CPU.
+                record.cost.client_wakeups?;
+                Some(record.cost.client_cpu_s? * 1e3 * per_reader_second(record)? * 60.0)
+            }
         }
     }
+}
+
+/// Whether its connections were counted; those of a client in a process of its own are not.
+fn metered(record: &Record) -> bool {
+    record.bytes.connections > 0
+}
+
+fn round_trip(record: &Record) -> Option<&Latency> {
+    record.upstream.as_ref()?.round_trip_us.as_ref()
 }
 
 /// Wire bytes, both ways; `None` where the kernel does not tell.

@@ -27,9 +27,10 @@ pub(super) fn tables(summary: &Summary<'_>) -> Vec<Table> {
     let mut tables = Vec::new();
     for condition in &summary.conditions {
         let heading = condition.describe();
-        if condition.fault.is_some() {
+        if condition.is_cut() {
             tables.extend(table(summary, condition, format!("Recovery: {heading}"), &RECOVERY));
         } else if !condition.is_idle() {
+            tables.extend(table(summary, condition, format!("Sending: {heading}"), &UPSTREAM));
             tables.extend(table(summary, condition, format!("Latency: {heading}"), &LATENCY));
             tables.extend(table(summary, condition, format!("Cost: {heading}"), &COST));
         } else {
@@ -41,28 +42,40 @@ pub(super) fn tables(summary: &Summary<'_>) -> Vec<Table> {
 
 type Cell = fn(&Summary<'_>, &Group<'_>) -> Option<String>;
 
-const LATENCY: [(&str, Cell); 7] = [
+const LATENCY: [(&str, Cell); 8] = [
     ("median", |_, group| figure(group, Figure::LatencyP50)),
     ("99th percentile", |_, group| figure(group, Figure::LatencyP99)),
     ("longest", |_, group| figure(group, Figure::LatencyMax)),
+    ("99th percentile, as a closed loop tells it", |_, group| figure(group, Figure::ClosedLoopP99)),
     ("× floor", times_floor),
     ("against the fastest", against_fastest),
     ("delivered", delivered),
     ("lost · duplicated · out of order", faults),
 ];
 
-const COST: [(&str, Cell); 6] = [
+const COST: [(&str, Cell); 7] = [
     ("wire bytes per event", |_, group| figure(group, Figure::WireBytesPerEvent)),
     ("application bytes per event", |_, group| figure(group, Figure::ApplicationBytesPerEvent)),
+    ("of them framing", |_, group| figure(group, Figure::FramingBytesPerEvent)),
     ("wire bytes per minute", |_, group| figure(group, Figure::WireBytesPerMinute)),
     ("requests per event", |_, group| figure(group, Figure::RequestsPerEvent)),
     ("wire bytes to open", |_, group| figure(group, Figure::WireBytesToOpen)),
     ("server CPU per 1,000 events", |_, group| figure(group, Figure::ServerCpuPerThousand)),
 ];
 
-const IDLE: [(&str, Cell); 3] = [
+const UPSTREAM: [(&str, Cell); 4] = [
+    ("median round trip", |_, group| figure(group, Figure::RoundTripP50)),
+    ("99th percentile", |_, group| figure(group, Figure::RoundTripP99)),
+    ("application bytes per message", |_, group| figure(group, Figure::ApplicationBytesPerMessage)),
+    ("wire bytes per message, its delivery included", sent_and_delivered),
+];
+
+const IDLE: [(&str, Cell); 6] = [
     ("wire bytes per minute", |_, group| figure(group, Figure::WireBytesPerMinute)),
     ("wire bytes to open", |_, group| figure(group, Figure::WireBytesToOpen)),
+    ("server memory per reader", |_, group| figure(group, Figure::RssPerReaderKib)),
+    ("client wake-ups per minute", |_, group| figure(group, Figure::WakeupsPerMinute)),
+    ("client CPU per minute", |_, group| figure(group, Figure::ClientCpuPerMinute)),
     ("counted for", counted),
 ];
 
@@ -162,6 +175,12 @@ fn faults(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
 fn lost(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
     let silently = group.sum(|record| record.lost.saturating_sub(record.lost_announced));
     Some(format!("{} · {}", grouped(group.sum(|r| r.lost) as f64), grouped(silently as f64)))
+}
+
+/// A message that is delivered to its sender too is paid for in both directions.
+fn sent_and_delivered(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
+    group.records.iter().find(|record| record.upstream.is_some())?;
+    figure(group, Figure::WireBytesPerEvent)
 }
 
 fn counted(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {

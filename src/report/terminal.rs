@@ -63,8 +63,24 @@ fn push_tables(text: &mut String, summary: &Summary<'_>) {
         (Figure::WireBytesPerEvent, "wire/event"),
         (Figure::Lost, "lost"),
     ];
-    const IDLE: [(Figure, &str); 2] =
-        [(Figure::WireBytesToOpen, "wire to open"), (Figure::WireBytesPerMinute, "wire/minute")];
+    const IDLE: [(Figure, &str); 4] = [
+        (Figure::WireBytesToOpen, "wire to open"),
+        (Figure::WireBytesPerMinute, "wire/minute"),
+        (Figure::RssPerReaderKib, "memory"),
+        (Figure::WakeupsPerMinute, "woken/min"),
+    ];
+    const STALLED: [(Figure, &str); 4] = [
+        (Figure::LatencyP50, "median"),
+        (Figure::LatencyP99, "99 %"),
+        (Figure::ClosedLoopP99, "closed loop"),
+        (Figure::Lost, "lost"),
+    ];
+    const SENDING: [(Figure, &str); 4] = [
+        (Figure::RoundTripP50, "round trip"),
+        (Figure::RoundTripP99, "99 %"),
+        (Figure::ApplicationBytesPerMessage, "sent+ack"),
+        (Figure::WireBytesPerEvent, "wire in all"),
+    ];
     const CUT: [(Figure, &str); 4] = [
         (Figure::NoticedMs, "noticed"),
         (Figure::BackMs, "back"),
@@ -72,22 +88,27 @@ fn push_tables(text: &mut String, summary: &Summary<'_>) {
         (Figure::Lost, "lost"),
     ];
     for condition in &summary.conditions {
+        let measured =
+            |figure: Figure| summary.under(condition).any(|group| !group.values(figure).is_empty());
         let columns: &[(Figure, &str)] = match (&condition.fault, condition.is_idle()) {
-            (Some(_), _) => &CUT,
+            (Some(_), _) if condition.is_cut() => &CUT,
+            (Some(_), _) => &STALLED,
             (None, true) => &IDLE,
+            (None, false) if measured(Figure::RoundTripP50) => &SENDING,
             (None, false) => &LOADED,
         };
+        let shown: Vec<_> = columns.iter().filter(|(figure, _)| measured(*figure)).collect();
         let _ = write!(text, "  {}", padded(&condition.describe(), LABEL + 2 + CELL * 4 - 4));
         let trimmed = text.trim_end_matches(' ').len();
         text.truncate(trimmed);
         let _ = write!(text, "\n    {}", padded("", LABEL - 2));
-        for (_, heading) in columns {
+        for (_, heading) in &shown {
             let _ = write!(text, "{heading:>CELL$}");
         }
         let _ = writeln!(text);
         for group in summary.under(condition) {
             let _ = write!(text, "    {}", padded(&summary.series_of(group).label, LABEL - 2));
-            for (figure, _) in columns {
+            for (figure, _) in &shown {
                 let cell = group.estimate(*figure).map(|e| figure.unit().format(e.median));
                 let _ = write!(text, "{:>CELL$}", cell.unwrap_or_else(|| "–".to_owned()));
             }

@@ -33,6 +33,7 @@ fn few() -> Vec<Record> {
             let step = u64::from(repetition) * base / 50;
             record.latency_us = Some(fixture::latency((0..100).map(|i| base + step + i * base / 200)));
             (record.expected, record.delivered) = (100, 100);
+            record.bytes.connections = 1;
             record.steady.payload = 10_000;
             record.steady.application_in = 13_400;
             (record.steady.wire_in, record.steady.wire_out) = (Some(18_600), Some(5_200));

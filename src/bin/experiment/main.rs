@@ -13,10 +13,26 @@ use tokio_util::sync::CancellationToken;
 
 use args::{Args, Word};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let args = Args::parse();
-    let ended = match args.word.unwrap_or_default() {
+fn main() -> ExitCode {
+    let word = Args::parse().word.unwrap_or_default();
+    // One reader needs one thread; with more, each of its wake-ups would be passed from one to another, and
+    // an idle one is measured by its wake-ups.
+    let mut runtime = match word {
+        Word::Watch(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let ended = match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(obey(word)),
+        Err(error) => Err(anyhow::Error::new(error).context("no threads to run on")),
+    };
+    ended.unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+async fn obey(word: Word) -> anyhow::Result<ExitCode> {
+    match word {
         Word::List => list(),
         Word::Check { files } => check(files),
         Word::Run(options) => run::run(options).await,
@@ -29,11 +45,7 @@ async fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Word::Serve(options) => serve::serve(options).await,
-    };
-    ended.unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
-        ExitCode::from(2)
-    })
+    }
 }
 
 async fn watch(options: &WatchArgs) -> anyhow::Result<ExitCode> {

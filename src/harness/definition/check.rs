@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::{
     Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind,
-    Selector, Subject,
+    Selector, Subject, Upstream,
 };
-use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
+use crate::{client::Policy, server::source::MIN_PAYLOAD_BYTES, transport::Transport};
 
 /// The key and what is wrong with its value.
 type Problem = (String, String);
@@ -22,6 +22,7 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
             return Err((key("name"), "give each client a name of its own".into()));
         }
         check_client(client).map_err(|(field, problem)| (key(field), problem))?;
+        check_upstream(definition, client).map_err(|(field, problem)| (key(field), problem))?;
     }
     if definition.conditions.is_empty() || definition.clients.is_empty() {
         return Err(("conditions, client".into(), "at least one of each is needed".into()));
@@ -76,6 +77,46 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     );
     if (client.base_ms.is_some() || client.cap_ms.is_some()) && !waits {
         return Err(("base_ms, cap_ms", "only a reconnect that is fixed or exponential takes them".into()));
+    }
+    if client.own_process {
+        check_own_process(client)?;
+    }
+    Ok(())
+}
+
+fn check_upstream(definition: &Definition, client: &Client) -> Result<(), (&'static str, String)> {
+    let publishes = definition.publisher == Publisher::Reader;
+    if publishes && definition.layout != Layout::OneByOne {
+        return Err(("upstream", "clients that publish run one by one: leave the layout out".into()));
+    }
+    let is_websocket = client.transport == Subject::Transport(Transport::WebSocket);
+    match client.upstream {
+        None if publishes => {
+            Err(("upstream", "publisher = \"reader\" needs it: write \"frame\" or \"post\"".into()))
+        }
+        Some(_) if !publishes => Err((
+            "upstream",
+            "it takes effect only with publisher = \"reader\": add that, or leave it out".into(),
+        )),
+        Some(Upstream::Frame) if !is_websocket => {
+            Err(("upstream", "only a WebSocket can send frames: write \"post\"".into()))
+        }
+        Some(_) if client.own_process => {
+            Err(("own_process", "a client that publishes runs in this one".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A client in a process of its own is `experiment watch`, which takes no other policy than the default.
+fn check_own_process(client: &Client) -> Result<(), (&'static str, String)> {
+    let Subject::Transport(_) = client.transport else {
+        return Err(("own_process", "the bare TCP floor has no program of its own".into()));
+    };
+    if client.policy() != Policy::default() {
+        let problem = "such a client is `experiment watch`: give it no keys of its own, and short-poll \
+                       interval_ms = 1000";
+        return Err(("own_process", problem.into()));
     }
     Ok(())
 }
@@ -139,6 +180,24 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         return Err((
             "clients",
             "the memory that a stalled client costs can be told only one by one and without a fault".into(),
+        ));
+    }
+    let closed_loop = definition.publisher == Publisher::ClosedLoop;
+    if closed_loop && (definition.layout != Layout::OneByOne || conditions.fault.iter().any(|it| it.cuts())) {
+        // One reader that never comes back would hold up all the others.
+        return Err((
+            "fault",
+            "a closed loop runs one by one, and with no other fault than \"stall\": use publisher = \"post\""
+                .into(),
+        ));
+    }
+    let is_process = |client: &Client| {
+        client.own_process && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
+    };
+    if conditions.fault.iter().any(|it| it.cuts()) && definition.clients.iter().any(is_process) {
+        return Err((
+            "fault",
+            "clients in processes of their own can't be cut: leave own_process out".into(),
         ));
     }
     if let Some(seconds) = conditions.measure_s

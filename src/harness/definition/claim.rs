@@ -130,4 +130,21 @@ pub enum Figure {
     ZombieHeartbeats,
     /// KiB by which the server's resident memory grew while it published.
     RssGrowthKib,
+    /// Bytes that the transport adds to the data, per delivered event: application bytes without the data
+    /// and without HTTP heads.
+    FramingBytesPerEvent,
+    /// Microseconds from when a message was meant to be sent until it was acknowledged.
+    RoundTripP50,
+    /// Microseconds from when a message was meant to be sent until it was acknowledged.
+    RoundTripP99,
+    /// Application bytes, both ways, of a message and its acknowledgement, without its delivery.
+    ApplicationBytesPerMessage,
+    /// Microseconds as a closed loop counts them: from when an event was really published.
+    ClosedLoopP99,
+    /// KiB of the server's resident memory per open subscription.
+    RssPerReaderKib,
+    /// Times per minute that a client in a process of its own was woken.
+    WakeupsPerMinute,
+    /// Milliseconds of CPU per minute of a client in a process of its own.
+    ClientCpuPerMinute,
 }

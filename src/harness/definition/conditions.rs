@@ -79,6 +79,8 @@ pub enum Fault {
     /// Packets are lost in both directions and never acknowledged, as behind a pulled plug. With `silence` the
     /// relay still acknowledges what it swallows, as a proxy with a dead client behind it does.
     Unplug,
+    /// The server process is stopped for half a second and then goes on. No connection is lost.
+    Stall,
 }
 
 impl Fault {
@@ -91,11 +93,22 @@ impl Fault {
             Fault::Restart => "restart",
             Fault::Disconnect => "disconnect",
             Fault::Unplug => "unplug",
+            Fault::Stall => "stall",
         }
     }
 
     /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
     pub const fn is_on_the_way(self) -> bool {
         matches!(self, Fault::Close | Fault::Reset | Fault::Silence | Fault::Unplug)
+    }
+
+    /// Whether it ends connections, so that there is something to recover from.
+    pub const fn cuts(self) -> bool {
+        !matches!(self, Fault::Stall)
+    }
+
+    /// Whether it happens to the server itself, which must be ours then, and not on the way to it.
+    pub const fn needs_own_server(self) -> bool {
+        matches!(self, Fault::Restart | Fault::Stall)
     }
 }

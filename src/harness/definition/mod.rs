@@ -12,7 +12,7 @@ mod network;
 use serde::{Deserialize, Serialize};
 
 pub use claim::{Claim, Comparison, Figure, Operand, Selector};
-pub use client::{Client, ReconnectKind, Subject};
+pub use client::{Client, ReconnectKind, Subject, Upstream};
 pub use conditions::{Conditions, Fault, PerProfile};
 pub use network::{Between, Network, OwnNetwork, OwnPath};
 
@@ -77,6 +77,12 @@ pub enum Publisher {
     Source,
     /// The harness, by `POST`, so that what was acknowledged is known even if the server dies.
     Post,
+    /// The client's first reader, in the way that its `upstream` says: for what sending costs.
+    Reader,
+    /// The harness, by `POST`, each event only after every reader has the one before. This is how load is
+    /// often made, and it exists here to show how that lies: while nothing is delivered nothing is asked
+    /// for, so that a stall counts as one late event.
+    ClosedLoop,
 }
 
 /// A chart that the report can draw.

@@ -16,10 +16,11 @@ use crate::{
     clock::Timestamp,
     harness::{
         check::Account,
-        definition::{Client, Definition},
+        definition::{self, Client, Definition},
         plan::Group,
-        reader::{Latencies, Notes, Sighting},
-        record::{Bytes, Cost, Latency, Record, Zombies},
+        publisher::Publish,
+        reader::{self, Latencies, Notes, Sighting, Timing},
+        record::{Bytes, Cost, Latency, Record, Upstream, Zombies},
         recovery, storm, zombies,
     },
     link::Totals,
@@ -40,6 +41,7 @@ pub(super) struct Measured<'a> {
     pub(super) bytes: Totals,
     pub(super) cost: Cost,
     pub(super) story: &'a Story,
+    pub(super) timing: &'a Timing,
 }
 
 /// The record of a run that took place.
@@ -72,7 +74,8 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     }
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
     let caught_up = recovery.is_none_or(|recovery| recovery.caught_up_ms.is_some());
-    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up);
+    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up)
+        .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
         delivered: account.delivered,
@@ -83,6 +86,8 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         lost_announced: account.lost_announced,
         bunched: notes.iter().map(|reader| reader.bunched()).sum(),
         latency_us: latency(&measured.latencies.histogram),
+        closed_loop_us: latency(&measured.latencies.closed_loop),
+        upstream: client.upstream.map(|via| upstream(via, measured, &published)),
         bytes: bytes(measured.bytes, payload),
         opening: bytes(measured.opening, 0),
         steady: bytes(measured.steady, payload),
@@ -146,6 +151,33 @@ fn broken_promise(
     None
 }
 
+/// A reader that was to publish and never could: what is measured of it is nothing.
+fn not_one_acknowledged(measured: &Measured<'_>, published: &[Publish]) -> Option<String> {
+    let Measured { client, group, story, .. } = measured;
+    let none = group.condition.rate > 0.0 && published.is_empty();
+    (client.upstream.is_some() && none).then(|| {
+        let why = story.sent.failure.as_deref().unwrap_or("the time was too short for one");
+        format!("none of its messages was acknowledged: {why}")
+    })
+}
+
+/// What the first reader's publishing took.
+fn upstream(via: definition::Upstream, measured: &Measured<'_>, published: &[Publish]) -> Upstream {
+    let story = measured.story;
+    let mut round_trips = reader::histogram();
+    for publish in published.iter().filter(|publish| measured.timing.is_measured(publish.intended)) {
+        let micros = publish.acknowledged.micros_since(publish.intended);
+        round_trips.saturating_record(u64::try_from(micros).unwrap_or_default());
+    }
+    Upstream {
+        via: via.slug().to_owned(),
+        messages: published.len() as u64,
+        application_out: story.sent.bytes_out,
+        application_in: story.sent.bytes_in,
+        round_trip_us: latency(&round_trips),
+    }
+}
+
 fn empty(definition: &Definition, group: &Group, client: &Client, started: Timestamp) -> Record {
     Record {
         experiment: definition.name.clone(),
@@ -174,6 +206,8 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         zombies: None,
         memory: None,
         timeline: Vec::new(),
+        upstream: None,
+        closed_loop_us: None,
         doubtful: Vec::new(),
         err: None,
     }

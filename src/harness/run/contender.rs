@@ -1,22 +1,24 @@
 //! One client with all its readers: opened, waited for, closed.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, account, site::Site};
+use super::{Environment, Failure, account, site::Site};
 use crate::{
-    clock::Clock,
+    client::{self, Context, Subscriber, publish},
     harness::{
-        definition::{Between, Client, Fault, Subject},
+        client_process::{ClientProcess, Pid},
+        definition::{Between, Client, Fault, Subject, Upstream},
         plan::Condition,
+        process,
         reader::{Latencies, Reader, Start, Timing},
         stalled,
     },
-    link::{Relay, Totals, relay::Direction},
+    link::{Meter, Relay, Totals, relay::Direction},
     transport::Transport,
 };
 
@@ -45,12 +47,18 @@ pub(super) struct Contender<'a> {
     /// Connections of a client that never reads, kept open.
     pub(super) stalled: Vec<TcpStream>,
     pub(super) latencies: Arc<Mutex<Latencies>>,
+    /// The first reader's way of publishing, until the story takes it.
+    pub(super) publisher: Mutex<Option<publish::Publisher>>,
+    /// What the connection costs that it publishes over, where that is another than it reads from.
+    sending: Arc<Meter>,
+    /// The processes of its readers, where they have their own.
+    processes: Vec<Pid>,
     stop: CancellationToken,
 }
 
 pub(super) async fn contender<'a>(
     site: &Site,
-    clock: Clock,
+    environment: &Environment,
     client: &'a Client,
     condition: &Condition,
     timing: &Arc<Timing>,
@@ -60,13 +68,22 @@ pub(super) async fn contender<'a>(
         Between::Relay(paths) => Some(paths),
         Between::Direct | Between::Lossy(_) => on_the_way.then(Direction::default),
     };
-    let (latencies, stop) = (Latencies::new(), CancellationToken::new());
+    let mut contender = Contender {
+        client,
+        readers: Vec::new(),
+        relays: Vec::new(),
+        stalled: Vec::new(),
+        latencies: Latencies::new(),
+        publisher: Mutex::default(),
+        sending: Arc::default(),
+        processes: Vec::new(),
+        stop: CancellationToken::new(),
+    };
     if client.stalled {
         let address = site.address_for_stalled(client)?;
-        let stalled = stalled::open(address, site.channel(), condition.readers).await?;
-        return Ok(Contender { client, readers: Vec::new(), relays: Vec::new(), stalled, latencies, stop });
+        contender.stalled = stalled::open(address, site.channel(), condition.readers).await?;
+        return Ok(contender);
     }
-    let (mut readers, mut relays) = (Vec::new(), Vec::new());
     let mut rng = StdRng::seed_from_u64(condition.seed);
     for number in 0..condition.readers {
         let relay = match paths {
@@ -76,20 +93,104 @@ pub(super) async fn contender<'a>(
             }
             None => None,
         };
-        let subscriber = site.subscriber(client, relay.as_ref().map(Relay::addr))?;
-        readers.push(Reader::start(Start {
+        let address = relay.as_ref().map(Relay::addr);
+        let subscriber = if client.own_process {
+            contender.process(site, environment, address)?
+        } else if number == 0 && client.upstream.is_some() {
+            contender.publishing(site, environment, address).await?
+        } else {
+            site.subscriber(client, address)?
+        };
+        contender.readers.push(Reader::start(Start {
             subscriber,
-            clock,
-            stop: stop.clone(),
+            clock: environment.clock,
+            stop: contender.stop.clone(),
             timing: timing.clone(),
-            latencies: latencies.clone(),
-            keep_sightings: condition.fault.is_some(),
+            latencies: contender.latencies.clone(),
+            keep_sightings: condition.fault.is_some_and(Fault::cuts),
             seed: condition.seed ^ u64::from(number),
             after: spread(client, &mut rng) + OPENING_PACE * number,
         }));
-        relays.extend(relay);
+        contender.relays.extend(relay);
     }
-    Ok(Contender { client, readers, relays, stalled: Vec::new(), latencies, stop })
+    Ok(contender)
+}
+
+impl Contender<'_> {
+    /// A reader in a process of its own.
+    fn process(
+        &mut self,
+        site: &Site,
+        environment: &Environment,
+        relay: Option<SocketAddr>,
+    ) -> Result<Box<dyn Subscriber>, Failure> {
+        let Subject::Transport(transport) = self.client.transport else {
+            return Ok(site.subscriber(self.client, relay)?);
+        };
+        let pid = Pid::default();
+        self.processes.push(pid.clone());
+        let (program, url) = (environment.server.program.clone(), site.url(transport.slug(), relay));
+        Ok(Box::new(ClientProcess { program, url, transport, pid }))
+    }
+
+    /// A reader that publishes, with its way of doing so left in [`Contender::publisher`].
+    async fn publishing(
+        &mut self,
+        site: &Site,
+        environment: &Environment,
+        relay: Option<SocketAddr>,
+    ) -> Result<Box<dyn Subscriber>, Failure> {
+        if let (Subject::Transport(transport), Some(Upstream::Frame)) =
+            (self.client.transport, self.client.upstream)
+        {
+            let (reader, publisher) = publish::websocket(site.subscription(self.client, transport, relay));
+            *self.publisher.lock() = Some(publisher);
+            return Ok(reader);
+        }
+        let context = Context {
+            clock: environment.clock,
+            meter: Arc::clone(&self.sending),
+            stop: self.stop.clone(),
+            seed: 0,
+        };
+        let posting = client::publish::post(site.url("events", relay), context).await;
+        *self.publisher.lock() = Some(posting.map_err(|cause| Failure::Upstream(cause.to_string()))?);
+        Ok(site.subscriber(self.client, relay)?)
+    }
+
+    /// The meters of all its connections.
+    pub(super) fn meters(&self) -> Vec<Arc<Meter>> {
+        let readers = self.readers.iter().map(|reader| Arc::clone(&reader.meter));
+        readers.chain([Arc::clone(&self.sending)]).collect()
+    }
+
+    /// What its own processes have used; `None` where it has none, or the system does not tell.
+    pub(super) fn own_usage(&self) -> Option<OwnUsage> {
+        if self.processes.is_empty() {
+            return None;
+        }
+        let of = |pid: &Pid| {
+            let pid = pid.get()?;
+            Some(OwnUsage { cpu: process::usage(pid).cpu?, wakeups: process::wakeups(pid)? })
+        };
+        self.processes.iter().map(of).sum()
+    }
+}
+
+/// What the processes of one client have used so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OwnUsage {
+    pub(super) cpu: Duration,
+    pub(super) wakeups: u64,
+}
+
+impl std::iter::Sum for OwnUsage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(OwnUsage::default(), |sum, one| OwnUsage {
+            cpu: sum.cpu + one.cpu,
+            wakeups: sum.wakeups + one.wakeups,
+        })
+    }
 }
 
 /// When a reader starts. Pollers that all began at once would ask in step for ever, and meet evenly spaced
@@ -149,7 +250,7 @@ pub(super) async fn close(contender: Contender<'_>) {
 }
 
 pub(super) fn totals(contender: &Contender<'_>) -> Totals {
-    account::sum(contender.readers.iter().map(|reader| reader.meter.totals()))
+    account::sum(contender.meters().iter().map(|meter| meter.totals()))
 }
 
 pub(super) fn is_poll(client: &Client) -> bool {

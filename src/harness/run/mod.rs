@@ -9,10 +9,14 @@ use std::{sync::Arc, time::Duration};
 
 pub use site::{Site, Target};
 
-use self::{account::Measured, site::SiteError};
+use self::{
+    account::Measured,
+    contender::{Contender, OwnUsage},
+    site::SiteError,
+};
 use super::{
     control::ControlError,
-    definition::{Between, Definition},
+    definition::{Between, Definition, Fault},
     plan::Group,
     process::{self, Usage},
     reader::Timing,
@@ -51,6 +55,10 @@ enum Failure {
     CantUnplug,
     #[error("the server's restart failed: {0}")]
     Restart(String),
+    #[error("the server could not be stopped for a while: {0}")]
+    Stall(String),
+    #[error("no way to publish: {0}")]
+    Upstream(String),
     #[error("the relay could not be started: {0}")]
     Relay(std::io::Error),
 }
@@ -86,10 +94,11 @@ async fn measure(
         Between::Direct | Between::Relay(_) => None,
     };
     let mut site = Site::open(environment, definition, &group.condition, loss_percent).await?;
+    let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {
-        contenders.push(contender::contender(&site, clock, client, &group.condition, &timing).await?);
+        contenders.push(contender::contender(&site, environment, client, &group.condition, &timing).await?);
     }
     for contender in &contenders {
         contender::wait_until_open(contender).await?;
@@ -98,22 +107,27 @@ async fn measure(
 
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let usage_before = usage(&site, exclusive);
+    let own_before: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
     let steady_from = clock.now();
     let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
     // First, since whatever else went wrong is its consequence.
     site.still_there()?;
     let story = told?;
-    contender::wait_until_arrived(&contenders, story.last, group.condition.fault.is_some()).await;
+    let cut = group.condition.fault.is_some_and(Fault::cuts);
+    contender::wait_until_arrived(&contenders, story.last, cut).await;
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
-    let cost = usage_since(usage_before, usage(&site, exclusive));
+    let own_after: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
+    let cost =
+        Cost { server_rss_before_kib: rss_before_kib, ..usage_since(usage_before, usage(&site, exclusive)) };
 
     let mut records = Vec::new();
-    for ((contender, before), after) in contenders.into_iter().zip(before).zip(after) {
+    let own = own_before.into_iter().zip(own_after);
+    for (((contender, before), after), own) in contenders.into_iter().zip(before).zip(after).zip(own) {
         let opening = account::opening(&contender, before);
         let (client, latencies) = (contender.client, Arc::clone(&contender.latencies));
         let notes: Vec<_> = contender.readers.iter().map(|reader| reader.notes.clone()).collect();
-        let meters: Vec<_> = contender.readers.iter().map(|reader| reader.meter.clone()).collect();
+        let meters = contender.meters();
         contender::close(contender).await;
         let bytes = account::sum(meters.iter().map(|meter| meter.totals()));
         let steady = account::between(before, after);
@@ -129,8 +143,9 @@ async fn measure(
             steady,
             steady_s,
             bytes,
-            cost,
+            cost: with_own_processes(cost, own),
             story: &story,
+            timing: &timing,
         }));
     }
     Ok(records)
@@ -152,5 +167,23 @@ fn usage_since(before: Option<(Usage, Usage)>, after: Option<(Usage, Usage)>) ->
         server_cpu_s: spent(server_before, server),
         client_cpu_s: spent(own_before, own),
         server_rss_kib: server.rss_kib,
+        ..Cost::default()
     }
+}
+
+/// A client in processes of its own is charged what these used, and not what the harness did.
+fn with_own_processes(cost: Cost, own: (Option<OwnUsage>, Option<OwnUsage>)) -> Cost {
+    let (Some(before), Some(after)) = own else { return cost };
+    Cost {
+        client_cpu_s: Some(after.cpu.saturating_sub(before.cpu).as_secs_f64()),
+        client_wakeups: Some(after.wakeups.saturating_sub(before.wakeups)),
+        ..cost
+    }
+}
+
+/// The server's memory before anybody reads. It has answered once by then, so that what the first request
+/// makes it set up is not charged to the readers.
+async fn rss_at_rest(site: &Site) -> Result<Option<u64>, ControlError> {
+    site.control().healthy().await?;
+    Ok(site.pid().and_then(|pid| process::usage(pid).rss_kib))
 }

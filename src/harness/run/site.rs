@@ -14,6 +14,7 @@ use crate::{
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
     link::namespace::{Namespace, NamespaceError},
+    transport::Transport,
 };
 
 /// Which server is measured.
@@ -115,7 +116,10 @@ impl Site {
     /// Who publishes here. On somebody else's server its clock is not ours, so that intended times must
     /// come from this process.
     pub(super) fn publisher(&self, wanted: Publisher) -> Publisher {
-        if self.process.is_some() { wanted } else { Publisher::Post }
+        match wanted {
+            Publisher::Source if self.process.is_none() => Publisher::Post,
+            wanted => wanted,
+        }
     }
 
     /// Where a client connects to, without a relay.
@@ -152,10 +156,7 @@ impl Site {
                 Ok(client::floor::subscriber(address, &self.channel, None))
             }
             Subject::Transport(transport) => {
-                let base = relay.map_or_else(|| self.base.clone(), http_url);
-                let url = Control::new(base).url(&format!("channels/{}/{transport}", self.channel));
-                let subscription = Subscription { url, after: None, policy: client.policy() };
-                Ok(client::subscriber(transport, subscription))
+                Ok(client::subscriber(transport, self.subscription(client, transport, relay)))
             }
         }
     }
@@ -166,6 +167,28 @@ impl Site {
             Some(status) => Err(ServerError::Died(status).into()),
             None => Ok(()),
         }
+    }
+
+    /// What a client reads, and how.
+    pub(super) fn subscription(
+        &self,
+        client: &Client,
+        transport: Transport,
+        relay: Option<SocketAddr>,
+    ) -> Subscription {
+        Subscription { url: self.url(transport.slug(), relay), after: None, policy: client.policy() }
+    }
+
+    /// The URL of something in the channel, such as its `events`.
+    pub(super) fn url(&self, below: &str, relay: Option<SocketAddr>) -> Url {
+        let base = relay.map_or_else(|| self.base.clone(), http_url);
+        Control::new(base).url(&format!("channels/{}/{below}", self.channel))
+    }
+
+    /// Stops the server for a while.
+    pub(super) async fn stall(&self, time: Duration) -> Result<(), String> {
+        let process = self.process.as_ref().ok_or("only the built-in server is ours to stop")?;
+        process.stall(time).await.map_err(|error| error.to_string())
     }
 
     /// Kills the server as `kill -9` does, and starts it again after a while.

@@ -17,7 +17,7 @@ use crate::{
         jitter::Jitter,
         memory::MemoryWatch,
         plan::Condition,
-        publisher::{self, Published},
+        publisher::{Published, Publishing, Sent, Way},
         reader::Timing,
         record::Memory,
         zombies::{CountWatch, Counted},
@@ -27,6 +27,9 @@ use crate::{
 
 /// How long a killed server stays away.
 const DOWN_FOR: Duration = Duration::from_millis(300);
+
+/// How long a stopped server stays stopped.
+const STALLED_FOR: Duration = Duration::from_millis(500);
 
 /// When, within the measured time, a connection is cut.
 const CUT_AT: f64 = 0.25;
@@ -49,6 +52,8 @@ pub(super) struct Story {
     pub(super) memory: Option<Memory>,
     /// What the harness itself published.
     pub(super) published: Published,
+    /// What that took, where a reader did it.
+    pub(super) sent: Sent,
     /// Why the figures should be doubted.
     pub(super) doubts: Vec<String>,
     /// What keeps a silence in force until the run is over.
@@ -77,28 +82,37 @@ pub(super) async fn tell(
     let mut counts = None;
     let mut feed = Feeding::Idle;
     if condition.rate > 0.0 {
-        feed = match site.publisher(definition.publisher) {
-            Publisher::Source => {
-                let Condition { rate, payload_bytes, pattern, seed, .. } = *condition;
-                clock.sleep_until(start).await;
-                control
-                    .start_source(site.channel(), SourceRequest { rate, payload_bytes, pattern, seed })
-                    .await?;
-                Feeding::Source
+        let by_request = || Way::Control(control.clone(), site.channel().to_owned());
+        let way = match site.publisher(definition.publisher) {
+            Publisher::Source => None,
+            Publisher::Post | Publisher::ClosedLoop => Some(by_request()),
+            Publisher::Reader => {
+                let publisher = contenders.iter().find_map(|contender| contender.publisher.lock().take());
+                Some(publisher.map_or_else(by_request, Way::Reader))
             }
-            Publisher::Post => {
-                let stop = CancellationToken::new();
-                let task = tokio::spawn(publisher::publish(
-                    control.clone(),
-                    site.channel().to_owned(),
-                    condition.clone(),
-                    (clock, start),
-                    timing.clone(),
-                    published.clone(),
-                    stop.clone(),
-                ));
-                Feeding::Post { stop, task }
-            }
+        };
+        let closed_loop = definition.publisher == Publisher::ClosedLoop;
+        let readers = contenders.iter().flat_map(|contender| &contender.readers).filter(|_| closed_loop);
+        feed = if let Some(way) = way {
+            let stop = CancellationToken::new();
+            let publishing = Publishing {
+                way,
+                condition: condition.clone(),
+                clock,
+                start,
+                timing: timing.clone(),
+                published: published.clone(),
+                stop: stop.clone(),
+                closed_loop: readers.map(|reader| Arc::clone(&reader.notes)).collect(),
+            };
+            Feeding::Ours { stop, task: tokio::spawn(publishing.run()) }
+        } else {
+            let Condition { rate, payload_bytes, pattern, seed, .. } = *condition;
+            clock.sleep_until(start).await;
+            control
+                .start_source(site.channel(), SourceRequest { rate, payload_bytes, pattern, seed })
+                .await?;
+            Feeding::Source
         };
     }
     let (mut cut, mut mended, mut guards) = (None, None, Vec::new());
@@ -111,12 +125,15 @@ pub(super) async fn tell(
                 application_in + application_out
             })
             .collect();
-        cut = Some((clock.now(), bytes));
+        let at = clock.now();
         if matches!(fault, Fault::Silence | Fault::Unplug) {
             counts = Some(CountWatch::start(control.clone(), site.channel().to_owned(), clock));
         }
         guards = inflict(fault, site, contenders).await?;
-        mended = Some(clock.now());
+        if fault.cuts() {
+            cut = Some((at, bytes));
+            mended = Some(clock.now());
+        }
     }
     match &memory {
         None => clock.sleep_until(end).await,
@@ -125,7 +142,7 @@ pub(super) async fn tell(
             () = memory.full() => {}
         },
     }
-    let last = feed.end(&control, site.channel(), &published).await?;
+    let (last, sent) = feed.end(&control, site.channel(), &published).await?;
     Ok(Story {
         last,
         start,
@@ -135,6 +152,7 @@ pub(super) async fn tell(
         counts: counts.map(CountWatch::end).unwrap_or_default(),
         memory: memory.and_then(|memory| memory.end(start)),
         published,
+        sent,
         doubts: jitter.doubt().into_iter().collect(),
         _guards: guards,
     })
@@ -144,24 +162,29 @@ pub(super) async fn tell(
 enum Feeding {
     Idle,
     Source,
-    Post { stop: CancellationToken, task: tokio::task::JoinHandle<()> },
+    Ours { stop: CancellationToken, task: tokio::task::JoinHandle<Sent> },
 }
 
 impl Feeding {
-    /// Ends it, and says how many events there were.
-    async fn end(self, control: &Control, channel: &str, published: &Published) -> Result<u64, Failure> {
+    /// Ends it, and says how many events there were, and what a reader that published took for it.
+    async fn end(
+        self,
+        control: &Control,
+        channel: &str,
+        published: &Published,
+    ) -> Result<(u64, Sent), Failure> {
         match self {
-            Feeding::Idle => Ok(0),
+            Feeding::Idle => Ok((0, Sent::default())),
             Feeding::Source => {
                 control.stop_source(channel).await?;
                 // The channel is this run's own, so its newest event's number is the count.
-                Ok(control.head(channel).await?.sequence)
+                Ok((control.head(channel).await?.sequence, Sent::default()))
             }
-            Feeding::Post { stop, task } => {
+            Feeding::Ours { stop, task } => {
                 stop.cancel();
                 // A publisher that panicked has published what it noted, and the count shows it.
-                let _ = task.await;
-                Ok(published.lock().len() as u64)
+                let sent = task.await.unwrap_or_default();
+                Ok((published.lock().len() as u64, sent))
             }
         }
     }
@@ -184,6 +207,10 @@ async fn inflict(
         }
         Fault::Unplug if !relay::Fault::CAN_UNPLUG => return Err(Failure::CantUnplug),
         Fault::Unplug => relay::Fault::Unplug,
+        Fault::Stall => {
+            site.stall(STALLED_FOR).await.map_err(Failure::Stall)?;
+            return Ok(Vec::new());
+        }
         Fault::Close => relay::Fault::Close,
         Fault::Reset => relay::Fault::Reset,
         // What stands is dead for good; what is made anew goes through, as when a router forgot.

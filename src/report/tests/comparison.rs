@@ -31,8 +31,9 @@ fn line<'a>(text: &'a str, client: &str, figure: &str) -> &'a str {
 fn a_run_is_the_same_as_itself_in_practice() {
     let text = compared(&few(), &few());
     assert!(line(&text, "sse", "latency p50").ends_with("same in practice"), "{text}");
-    assert!(text.contains("0 with one"), "{text}");
-    assert!(text.contains("0 differ."), "{text}");
+    // The last sentence is wrapped wherever its numbers make it.
+    let unwrapped = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped.contains("0 with one") && unwrapped.contains("0 differ."), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
 

@@ -103,6 +103,8 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         cost: Cost::default(),
         recovery: None,
         timeline: Vec::new(),
+        upstream: None,
+        closed_loop_us: None,
         doubtful: Vec::new(),
         err: None,
     }
