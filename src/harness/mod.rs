@@ -17,5 +17,7 @@ pub mod record;
 pub mod recovery;
 pub mod run;
 pub mod runner;
+pub mod schedstat;
 pub mod server_process;
+mod soundness;
 pub mod verify;

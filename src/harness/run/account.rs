@@ -149,6 +149,7 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         cost: Cost::default(),
         recovery: None,
         timeline: Vec::new(),
+        harness: None,
         doubtful: Vec::new(),
         err: None,
     }

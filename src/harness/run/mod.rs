@@ -18,6 +18,7 @@ use super::{
     reader::Timing,
     record::{Cost, Record},
     server_process::ServerOptions,
+    soundness::Watch,
 };
 use crate::{clock::Clock, link::Totals};
 
@@ -77,6 +78,7 @@ async fn measure(
     let clock = environment.clock;
     let started = clock.now();
     let mut site = Site::open(environment, definition).await?;
+    let mut watch = Watch::begin(site.control(), site.pid(), clock).await?;
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {
@@ -89,6 +91,7 @@ async fn measure(
 
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let usage_before = usage(&site, exclusive);
+    watch.measure();
     let steady_from = clock.now();
     let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
     // First, since whatever else went wrong is its consequence.
@@ -98,6 +101,7 @@ async fn measure(
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let cost = usage_since(usage_before, usage(&site, exclusive));
+    let findings = watch.end(story.wake_late).await;
 
     let mut records = Vec::new();
     for ((contender, before), after) in contenders.into_iter().zip(before).zip(after) {
@@ -124,6 +128,7 @@ async fn measure(
             story: &story,
         }));
     }
+    records.iter_mut().for_each(|record| findings.note(record));
     Ok(records)
 }
 

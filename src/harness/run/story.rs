@@ -40,6 +40,8 @@ pub(super) struct Story {
     pub(super) mended: Option<Timestamp>,
     /// What the harness itself published.
     pub(super) published: Published,
+    /// How late this process woke up, in microseconds: in the middle, and 99 times in 100.
+    pub(super) wake_late: Option<(f64, f64)>,
     /// Why the figures should be doubted.
     pub(super) doubts: Vec<String>,
     /// What keeps a silence in force until the run is over.
@@ -111,6 +113,7 @@ pub(super) async fn tell(
         cut,
         mended,
         published,
+        wake_late: jitter.percentiles(),
         doubts: jitter.doubt().into_iter().collect(),
         _guards: guards,
     })

@@ -97,6 +97,7 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         cost: Cost::default(),
         recovery: None,
         timeline: Vec::new(),
+        harness: None,
         doubtful: Vec::new(),
         err: None,
     }
