@@ -21,7 +21,7 @@ use crate::{clock::Timestamp, schedule::Pattern};
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether something has come.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// The most that an answer may hold.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -139,7 +139,7 @@ impl Control {
         let path = format!("channels/{channel}/short-poll");
         let malformed = |problem: String| self.error(Method::GET, &path, problem);
         let mut cursor = None;
-        let source = SourceRequest { rate: 100.0, payload_bytes: 100, pattern: Pattern::Steady, seed: 1 };
+        let source = SourceRequest { rate: 1_000.0, payload_bytes: 100, pattern: Pattern::Steady, seed: 1 };
         for _ in 0..ANSWER_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
             let after = cursor.as_ref().map(|cursor| format!("after={cursor}"));
             let answer = self.ask_with(Method::GET, &path, after.as_deref(), None).await?;
