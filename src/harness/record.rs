@@ -73,6 +73,9 @@ pub struct Record {
     /// the publisher was not one. The figure to believe is `latency_us`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_loop_us: Option<Latency>,
+    /// What the measuring process says of itself; `None` in records of older versions and of failed runs.
+    #[serde(default)]
+    pub harness: Option<Harness>,
     /// Why this run's figures should be doubted, each with what to do next.
     #[serde(default)]
     pub doubtful: Vec<String>,
@@ -191,6 +194,29 @@ pub struct Upstream {
     pub application_in: u64,
     /// From when a message was meant to be sent until its acknowledgement was read, warm-up left out.
     pub round_trip_us: Option<Latency>,
+}
+
+/// What the measuring process says of itself, so that its own limits are not taken for a transport's.
+/// `None` fields: this system does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Harness {
+    /// One reading of the clock, in nanoseconds.
+    pub clock_read_ns: f64,
+    /// How late it woke up for a known time, in microseconds: half of the wake-ups were at most as late.
+    pub wake_late_p50_us: Option<f64>,
+    /// The same, 99 in 100.
+    pub wake_late_p99_us: Option<f64>,
+    /// Its share of the CPU time of all cores, from 0 to 1.
+    pub cpu_share: Option<f64>,
+    /// What programs other than this one and the server took of the same.
+    pub other_cpu_share: Option<f64>,
+    /// How much of the time that it wanted a core it had to wait for one, from 0 to 1.
+    pub cpu_wait_share: Option<f64>,
+    /// The same of the server under test.
+    pub server_cpu_wait_share: Option<f64>,
+    /// How long the server takes for a request that does nothing, in microseconds: the median of some
+    /// just before the run and some just after.
+    pub answer_us: Option<f64>,
 }
 
 /// What a cut did to a client, in milliseconds from the cut; `None` for what never happened.

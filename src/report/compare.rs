@@ -127,7 +127,7 @@ fn push_figures(text: &mut String, earlier: &Group<'_>, later: &Group<'_>, tally
         }
         let ratio = format!("× {}", significant(judgement.ratio.median));
         let line = format!(
-            "    {:<23} {:<23} {:<23} {ratio:<7}  {}",
+            "    {:<23} {:<22} {:<22} {ratio:<7}  {}",
             figure.slug().replace('_', " "),
             cell(left, figure),
             cell(right, figure),

@@ -23,6 +23,10 @@ pub(crate) struct ServeArgs {
     pub(crate) queueing: bool,
 }
 
+/// Makes the server slow, whatever it is asked: each of its threads pauses for so many milliseconds, over
+/// and over. It is how a test sees that a run on a slow server says so.
+const SLOW_VARIABLE: &str = "PUSHLAB_SLOW_SERVER_MS";
+
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
     let hosts = vec![args.listen.ip().to_string(), "127.0.0.1".to_owned()];
@@ -34,6 +38,9 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.retry = Duration::from_millis(retry);
     }
     server::max_connections();
+    if let Some(pause) = std::env::var(SLOW_VARIABLE).ok().and_then(|text| text.parse().ok()) {
+        slow_down(Duration::from_millis(pause));
+    }
     let state = State::new(config, Clock::inherited());
     let listener = server::bind(args.listen)?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
@@ -67,4 +74,16 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     );
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn slow_down(pause: Duration) {
+    for _ in 0..tokio::runtime::Handle::current().metrics().num_workers() {
+        tokio::spawn(async move {
+            loop {
+                std::thread::sleep(pause);
+                // Not a mere yield: a thread looks for network events only when it has nothing else to do.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
 }

@@ -208,6 +208,7 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         timeline: Vec::new(),
         upstream: None,
         closed_loop_us: None,
+        harness: None,
         doubtful: Vec::new(),
         err: None,
     }

@@ -22,6 +22,7 @@ use super::{
     reader::Timing,
     record::{Cost, Record},
     server_process::ServerOptions,
+    soundness::Watch,
     stalled,
 };
 use crate::{clock::Clock, link::Totals};
@@ -95,6 +96,7 @@ async fn measure(
     };
     let mut site = Site::open(environment, definition, &group.condition, loss_percent).await?;
     let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
+    let mut watch = Watch::begin(site.control(), site.pid(), clock).await?;
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {
@@ -108,6 +110,7 @@ async fn measure(
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let usage_before = usage(&site, exclusive);
     let own_before: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
+    watch.measure();
     let steady_from = clock.now();
     let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
     // First, since whatever else went wrong is its consequence.
@@ -120,6 +123,7 @@ async fn measure(
     let own_after: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
     let cost =
         Cost { server_rss_before_kib: rss_before_kib, ..usage_since(usage_before, usage(&site, exclusive)) };
+    let findings = watch.end(story.wake_late).await;
 
     let mut records = Vec::new();
     let own = own_before.into_iter().zip(own_after);
@@ -148,6 +152,7 @@ async fn measure(
             timing: &timing,
         }));
     }
+    records.iter_mut().for_each(|record| findings.note(record));
     Ok(records)
 }
 

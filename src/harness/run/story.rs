@@ -54,6 +54,8 @@ pub(super) struct Story {
     pub(super) published: Published,
     /// What that took, where a reader did it.
     pub(super) sent: Sent,
+    /// How late this process woke up, in microseconds: in the middle, and 99 times in 100.
+    pub(super) wake_late: Option<(f64, f64)>,
     /// Why the figures should be doubted.
     pub(super) doubts: Vec<String>,
     /// What keeps a silence in force until the run is over.
@@ -153,6 +155,7 @@ pub(super) async fn tell(
         memory: memory.and_then(|memory| memory.end(start)),
         published,
         sent,
+        wake_late: jitter.percentiles(),
         doubts: jitter.doubt().into_iter().collect(),
         _guards: guards,
     })

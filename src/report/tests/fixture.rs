@@ -105,6 +105,7 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         timeline: Vec::new(),
         upstream: None,
         closed_loop_us: None,
+        harness: None,
         doubtful: Vec::new(),
         err: None,
     }
