@@ -7,7 +7,9 @@ use crate::{
     report::{
         document::Document,
         folder::RunFolder,
+        published, relay_cost,
         summary::{Series, Summary},
+        table::Table,
     },
 };
 
@@ -32,6 +34,8 @@ pub(super) fn render(folder: &RunFolder, report: &Document) -> String {
             &format!("{}: {}", experiment.definition.name, experiment.definition.question),
         );
         push_tables(&mut text, &summary);
+        let more = [published::table(&experiment.definition, &summary), relay_cost::table(&summary)];
+        more.iter().flatten().for_each(|table| push_table(&mut text, table));
     }
     if report.verdicts().next().is_some() {
         let _ = writeln!(text);
@@ -93,6 +97,20 @@ fn push_tables(text: &mut String, summary: &Summary<'_>) {
             }
             let _ = writeln!(text);
         }
+    }
+}
+
+/// A table that has no form of its own here: each row's first cell, and the others as they fit.
+fn push_table(text: &mut String, table: &Table) {
+    push_wrapped(text, "  ", "  ", &table.caption);
+    for row in &table.rows {
+        let [first, others @ ..] = row.as_slice() else { continue };
+        let headings = table.headings.iter().skip(1);
+        let cells = headings.zip(others).map(|(heading, cell)| format!("{heading} {cell}"));
+        push_wrapped(text, "    ", "      ", &format!("{first}: {}", cells.collect::<Vec<_>>().join("; ")));
+    }
+    if let Some(note) = &table.note {
+        push_wrapped(text, "  ", "  ", note);
     }
 }
 
