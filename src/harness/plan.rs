@@ -5,7 +5,7 @@
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
-    definition::{Client, Conditions, Definition, Between, Fault, Layout, Network, Profile},
+    definition::{Between, Client, Conditions, Definition, Fault, Layout, Network, Profile},
     record::Parameters,
 };
 use crate::schedule::Pattern;
@@ -177,7 +177,9 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
     };
     let networks: Vec<Option<Network>> = match conditions.network.as_slice() {
         [] => vec![None],
-        networks => networks.iter().map(|it| (it.between() != Some(Between::Direct)).then(|| it.clone())).collect(),
+        networks => {
+            networks.iter().map(|it| (it.between() != Some(Between::Direct)).then(|| it.clone())).collect()
+        }
     };
     let measure_s = match (conditions.measure_s, form) {
         (None, _) => profile.measure_s,

@@ -47,7 +47,9 @@ pub enum NamespaceError {
         source: io::Error,
     },
     /// The system refused.
-    #[error("{NEEDS}: `{command}` said: {said}; run it as root on a machine that allows it, or leave the experiment out")]
+    #[error(
+        "{NEEDS}: `{command}` said: {said}; run it as root on a machine that allows it, or leave the experiment out"
+    )]
     Refused {
         /// The command.
         command: String,
@@ -75,7 +77,10 @@ impl Namespace {
         run("ip", &["netns", "add", &middle])?;
         run("ip", &["netns", "add", &server])?;
         run("ip", &["link", "add", &here, "type", "veth", "peer", "name", &near, "netns", &middle])?;
-        run("ip", &["-n", &middle, "link", "add", &far, "type", "veth", "peer", "name", &end, "netns", &server])?;
+        run(
+            "ip",
+            &["-n", &middle, "link", "add", &far, "type", "veth", "peer", "name", &end, "netns", &server],
+        )?;
         run("ip", &["addr", "add", &format!("{}/30", ip(1)), "dev", &here])?;
         run("ip", &["-n", &middle, "addr", "add", &format!("{}/30", ip(2)), "dev", &near])?;
         run("ip", &["-n", &middle, "addr", "add", &format!("{}/30", ip(5)), "dev", &far])?;

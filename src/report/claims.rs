@@ -134,7 +134,10 @@ fn matches(selector: &Selector, condition: &Condition) -> bool {
         && selector.rate.is_none_or(|rate| rate == condition.rate)
         && selector.payload_bytes.is_none_or(|bytes| bytes == condition.payload_bytes)
         && selector.fault.is_none_or(|fault| Some(fault.slug()) == condition.fault.as_deref())
-        && selector.network.as_deref().is_none_or(|name| name == condition.network.as_deref().unwrap_or(Network::DIRECT))
+        && selector
+            .network
+            .as_deref()
+            .is_none_or(|name| name == condition.network.as_deref().unwrap_or(Network::DIRECT))
 }
 
 /// Two runs compare where their conditions are the same in all that the claim does not set on both sides.

@@ -145,7 +145,14 @@ mod tests {
     use super::*;
 
     fn condition(readers: u32, rate: f64) -> Condition {
-        Condition { fault: None, network: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
+        Condition {
+            fault: None,
+            network: None,
+            readers,
+            rate,
+            payload_bytes: 100,
+            pattern: "steady".to_owned(),
+        }
     }
 
     #[test]

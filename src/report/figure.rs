@@ -90,9 +90,7 @@ impl Figure {
             | Figure::Lost
             | Figure::LostSilently
             | Figure::BunchedPercent
-            | Figure::Duplicated => {
-                Unit::Count
-            }
+            | Figure::Duplicated => Unit::Count,
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
                 Unit::Millis
             }
@@ -125,8 +123,9 @@ impl Figure {
             Figure::RequestsPerEvent => per_event(record.steady.requests, record),
             Figure::Lost => Some(record.lost as f64),
             Figure::LostSilently => Some(record.lost.saturating_sub(record.lost_announced) as f64),
-            Figure::BunchedPercent => (record.delivered > 0)
-                .then(|| record.bunched as f64 * 100.0 / record.delivered as f64),
+            Figure::BunchedPercent => {
+                (record.delivered > 0).then(|| record.bunched as f64 * 100.0 / record.delivered as f64)
+            }
             Figure::Duplicated => Some(record.duplicated as f64),
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),

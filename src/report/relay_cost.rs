@@ -15,14 +15,15 @@ use crate::{
 
 /// A row per client that was measured both ways under otherwise equal conditions; `None` where none was.
 pub(super) fn table(summary: &Summary<'_>) -> Option<Table> {
-    let relayed = summary.groups.iter().filter(|it| it.condition.network.as_deref() == Some(Profile::Loopback.slug()));
+    let relayed =
+        summary.groups.iter().filter(|it| it.condition.network.as_deref() == Some(Profile::Loopback.slug()));
     let rows: Vec<Vec<String>> = relayed.filter_map(|relayed| row(summary, relayed)).collect();
     if rows.is_empty() {
         return None;
     }
     Some(Table {
         caption: "The relay itself: median latency without it, and through one that adds nothing".to_owned(),
-        headings: vec!["client", "direct", "relayed", "the relay adds", "condition"],
+        headings: vec!["client", "direct", "relayed", "it adds", "condition"],
         rows,
         note: Some(
             "Every figure over a network has this in it. The relay runs in the harness's process, so none of \
@@ -37,7 +38,8 @@ fn row(summary: &Summary<'_>, relayed: &Group<'_>) -> Option<Vec<String>> {
     let direct = summary.under(&bare).find(|group| group.series == relayed.series)?;
     let values = |group: &Group<'_>| group.values(Figure::LatencyP50);
     let adds = statistics::median(&values(relayed))? - statistics::median(&values(direct))?;
-    let words = |group: &Group<'_>| group.estimate(Figure::LatencyP50).map(|it| in_words(it, Figure::LatencyP50));
+    let words =
+        |group: &Group<'_>| group.estimate(Figure::LatencyP50).map(|it| in_words(it, Figure::LatencyP50));
     let sign = if adds < 0.0 { "−" } else { "" };
     Some(vec![
         summary.series_of(relayed).label.clone(),

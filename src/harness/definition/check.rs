@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind, Selector,
-    Subject,
+    Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind,
+    Selector, Subject,
 };
 use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
 
@@ -119,7 +119,10 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         network.check().map_err(|problem| ("network", problem))?;
     }
     if conditions.fault.contains(&Fault::Restart) && conditions.network.iter().any(Network::is_lossy) {
-        return Err(("fault", "a restart is not possible where segments are lost: use conditions of its own".into()));
+        return Err((
+            "fault",
+            "a restart is not possible where segments are lost: use conditions of its own".into(),
+        ));
     }
     if let Some(seconds) = conditions.measure_s
         && !(positive(seconds.quick) && positive(seconds.full))

@@ -102,7 +102,11 @@ impl Network {
             let known = || Profile::ALL.map(Profile::slug).join(", ");
             let unknown = |_| {
                 let name = self.name();
-                format!("there is no network {name:?}: {}, {}, or a table of its own", Network::DIRECT, known())
+                format!(
+                    "there is no network {name:?}: {}, {}, or a table of its own",
+                    Network::DIRECT,
+                    known()
+                )
             };
             return self.between().map(drop).ok_or(()).map_err(unknown);
         };
@@ -120,7 +124,9 @@ impl Network {
             }
             // A relay ends TCP on its both sides: what is lost beyond it is made good without its delay.
             Some(_) if own.to_client.is_some() || own.to_server.is_some() => {
-                return Err(format!("{name}: loss can't be had together with to_client or to_server: leave out either"));
+                return Err(format!(
+                    "{name}: loss can't be had together with to_client or to_server: leave out either"
+                ));
             }
             Some(_) => {}
             None if own.to_client.is_none() && own.to_server.is_none() => {

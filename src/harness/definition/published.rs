@@ -99,7 +99,7 @@ impl Quantity {
     }
 
     const fn units(self) -> &'static [PublishedUnit] {
-        use PublishedUnit::{Bytes, Megabytes, MebibitsPerSecond, Millis, Percent, Requests};
+        use PublishedUnit::{Bytes, MebibitsPerSecond, Megabytes, Millis, Percent, Requests};
         match self {
             Quantity::LatencyMean => &[Millis],
             Quantity::ServerCpuPercent => &[Percent],
@@ -133,9 +133,10 @@ impl PublishedUnit {
             PublishedUnit::Millis => value / 1e3,
             PublishedUnit::Megabytes => value / 1e6,
             PublishedUnit::MebibitsPerSecond => value * 8.0 / 1_048_576.0,
-            PublishedUnit::Percent | PublishedUnit::Bytes | PublishedUnit::Requests | PublishedUnit::Times => {
-                value
-            }
+            PublishedUnit::Percent
+            | PublishedUnit::Bytes
+            | PublishedUnit::Requests
+            | PublishedUnit::Times => value,
         }
     }
 }

@@ -59,9 +59,8 @@ mod linux {
     #[allow(unsafe_code)]
     fn create() -> io::Result<AsyncFd<OwnedFd>> {
         // SAFETY: takes two numbers and returns a descriptor or −1; no memory is involved.
-        let fd = unsafe {
-            libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC)
-        };
+        let fd =
+            unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
