@@ -7,6 +7,7 @@ use crate::{
         claims::{self, Verdict},
         csv,
         folder::{Experiment, ReportError, RunFolder},
+        published, relay_cost,
         statistics::{ENOUGH, coverage},
         summary::{Series, Summary},
         table::{self, Table},
@@ -111,7 +112,11 @@ impl Section {
             },
             verdicts: definition.claims.iter().map(|claim| claims::evaluate(claim, &summary)).collect(),
             charts: charts?,
-            tables: table::tables(&summary),
+            tables: [published::table(definition, &summary), relay_cost::table(&summary)]
+                .into_iter()
+                .flatten()
+                .chain(table::tables(&summary))
+                .collect(),
             failed: failed
                 .map(|record| (record.run.clone(), record.err.clone().unwrap_or_default()))
                 .collect(),

@@ -7,6 +7,7 @@
 //! - `figure` takes one number from one record, [`statistics`] concludes from several, `summary` groups the
 //!   records by client and `condition`;
 //! - `claims` compares figures and gives verdicts; `table` and `csv` list them;
+//! - `published` sets figures that others published beside ours, `relay_cost` says what the relay costs;
 //! - each `chart_*` file turns a summary into the data of one chart, and those into a picture, by way of
 //!   `axis`, `panel`, `palette`, `font` and `canvas`; only the last two know plotters;
 //! - `document` holds all of it together, for `html`, `markdown` and `terminal` to write down.
@@ -37,6 +38,8 @@ mod html;
 mod markdown;
 mod palette;
 mod panel;
+mod published;
+mod relay_cost;
 pub mod statistics;
 pub mod summary;
 mod table;

@@ -20,6 +20,8 @@ pub(super) struct Table {
     pub headings: Vec<&'static str>,
     /// Its rows, a cell per column.
     pub rows: Vec<Vec<String>>,
+    /// What is to be known beside it.
+    pub note: Option<String>,
 }
 
 /// All tables that the records have figures for.
@@ -112,6 +114,7 @@ fn table(
         caption,
         headings: std::iter::once("client").chain(used.iter().map(|column| columns[*column].0)).collect(),
         rows: groups.iter().enumerate().map(row).collect(),
+        note: None,
     })
 }
 

@@ -7,7 +7,9 @@ use crate::{
     report::{
         document::Document,
         folder::RunFolder,
+        published, relay_cost,
         summary::{Series, Summary},
+        table::Table,
     },
 };
 
@@ -32,6 +34,12 @@ pub(super) fn render(folder: &RunFolder, report: &Document) -> String {
             &format!("{}: {}", experiment.definition.name, experiment.definition.question),
         );
         push_tables(&mut text, &summary);
+        if let Some(table) = published::table(&experiment.definition, &summary) {
+            push_table(&mut text, &table, [0, 2, 3, 4]);
+        }
+        if let Some(table) = relay_cost::table(&summary) {
+            push_table(&mut text, &table, [0, 1, 2, 3]);
+        }
     }
     if report.verdicts().next().is_some() {
         let _ = writeln!(text);
@@ -114,6 +122,30 @@ fn push_tables(text: &mut String, summary: &Summary<'_>) {
             }
             let _ = writeln!(text);
         }
+    }
+}
+
+/// A table of four columns that are chosen by their place, and its note. Intervals are left to the report.
+fn push_table(text: &mut String, table: &Table, columns: [usize; 4]) {
+    const WIDTHS: [usize; 4] = [32, 13, 13, 16];
+    let _ = writeln!(text);
+    push_wrapped(text, "  ", "  ", &table.caption);
+    let mut line = |cells: [&str; 4]| {
+        let [first, others @ ..] = cells;
+        let _ = write!(text, "    {}", padded(first, WIDTHS[0] - 1));
+        for (cell, width) in others.into_iter().zip(WIDTHS.into_iter().skip(1)) {
+            let _ = write!(text, " {:>width$}", padded(cell, width).trim_end());
+        }
+        let _ = writeln!(text);
+    };
+    line(columns.map(|column| table.headings.get(column).copied().unwrap_or_default()));
+    for row in &table.rows {
+        let cell =
+            |column: usize| row.get(column).map_or("", |cell| cell.split(" [").next().unwrap_or_default());
+        line(columns.map(cell));
+    }
+    if let Some(note) = &table.note {
+        push_wrapped(text, "  ", "  ", note);
     }
 }
 

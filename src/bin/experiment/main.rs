@@ -70,7 +70,7 @@ fn list() -> anyhow::Result<ExitCode> {
     for name in catalogue::names() {
         let question = catalogue::find(&name)?.definition.question;
         let core = if catalogue::CORE.contains(&name.as_str()) { "*" } else { " " };
-        anstream::println!("{core} {name:<16} {question}");
+        anstream::println!("{core} {name:<22} {question}");
     }
     anstream::println!("\n* runs where no experiment is named; `experiment run NAME…` runs others");
     Ok(ExitCode::SUCCESS)

@@ -35,6 +35,15 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
         check_profile(definition.layout, profile)
             .map_err(|(field, problem)| (format!("{name}.{field}"), problem))?;
     }
+    for published in &definition.published {
+        let problem = published.check(|name| definition.client(name).is_some());
+        problem.map_err(|problem| (format!("published {:?}", published.row), problem))?;
+    }
+    let told = definition.published_in.is_some() && definition.setup_differences.is_some();
+    if !definition.published.is_empty() && !told {
+        let problem = "published figures need both: where they are from, and what was different there";
+        return Err(("published_in, setup_differences".into(), problem.into()));
+    }
     for claim in &definition.claims {
         let sides =
             [Some(&claim.left), if let Operand::Figure(right) = &claim.right { Some(right) } else { None }];

@@ -8,6 +8,7 @@ mod claim;
 mod client;
 mod conditions;
 mod network;
+mod published;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub use claim::{Claim, Comparison, Figure, Operand, Selector};
 pub use client::{Client, ReconnectKind, Subject, Upstream};
 pub use conditions::{Conditions, Fault, PerProfile};
 pub use network::{Between, Network, OwnNetwork, OwnPath};
+pub use published::{Published, PublishedUnit, Quantity};
 
 /// One question and how it is put.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -54,6 +56,15 @@ pub struct Definition {
     /// What the figures are asked to confirm or refute.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
+    /// Who published the figures of `published`, where and when.
+    #[serde(default)]
+    pub published_in: Option<String>,
+    /// What was different there, so that nobody takes the two columns for the same measurement.
+    #[serde(default)]
+    pub setup_differences: Option<String>,
+    /// Figures that others published, for the report to set beside ours.
+    #[serde(default)]
+    pub published: Vec<Published>,
 }
 
 /// How the runs of one repetition lie in time.
