@@ -59,6 +59,9 @@ pub struct Sent {
     pub bytes_out: u64,
     /// Their acknowledgements.
     pub bytes_in: u64,
+    /// Per message, when it was meant to be sent and how long its acknowledgement took from then on, in
+    /// microseconds. Where nothing but this process's own timer was late, the time runs from its ringing.
+    pub round_trips: Vec<(Timestamp, u64)>,
     /// Why the last attempt failed that did; `None` where every one was acknowledged.
     pub failure: Option<String>,
 }
@@ -93,10 +96,12 @@ impl Publishing {
         let schedule = Schedule::new(condition.rate, condition.pattern, condition.seed);
         for (seq, offset) in (1..).zip(schedule) {
             let intended = start + offset;
+            let is_behind = clock.now() >= intended;
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = clock.sleep_until(intended) => {}
             }
+            let begun = if is_behind { intended } else { clock.now() };
             timing.intend(intended);
             if !closed_loop.is_empty() {
                 timing.sent(clock.now());
@@ -107,6 +112,8 @@ impl Publishing {
                 break;
             };
             published.lock().push(Publish { intended, acknowledged });
+            let micros = u64::try_from(acknowledged.micros_since(begun)).unwrap_or_default();
+            sent.round_trips.push((intended, micros));
             for reader in &closed_loop {
                 while reader.highest() < seq && !stop.is_cancelled() {
                     tokio::time::sleep(LOOK_EVERY).await;

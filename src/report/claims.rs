@@ -264,8 +264,12 @@ fn decide(claim: &Claim, relative: Estimate, text: &str) -> (Outcome, String) {
     let tiny = (relative.median - 1.0).abs() < PRACTICAL_MARGIN && relative.median != 1.0;
     let note = match outcome {
         Outcome::Undecided => "; the interval allows both: repeat it more often (--repeat)",
-        _ if tiny && claim.is != Comparison::About => "; less than 5 % apart: no practical difference",
-        _ => "",
+        _ if !tiny || claim.is == Comparison::About => "",
+        // A figure near twice another one is not practically the same as that.
+        _ if claim.times != 1.0 || matches!(claim.right, Operand::Value(_)) => {
+            "; less than 5 % from the bound"
+        }
+        _ => "; less than 5 % apart: no practical difference",
     };
     (outcome, format!("{text}{note}"))
 }

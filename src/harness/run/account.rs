@@ -165,9 +165,10 @@ fn not_one_acknowledged(measured: &Measured<'_>, published: &[Publish]) -> Optio
 fn upstream(via: definition::Upstream, measured: &Measured<'_>, published: &[Publish]) -> Upstream {
     let story = measured.story;
     let mut round_trips = reader::histogram();
-    for publish in published.iter().filter(|publish| measured.timing.is_measured(publish.intended)) {
-        let micros = publish.acknowledged.micros_since(publish.intended);
-        round_trips.saturating_record(u64::try_from(micros).unwrap_or_default());
+    for (intended, micros) in &story.sent.round_trips {
+        if measured.timing.is_measured(*intended) {
+            round_trips.saturating_record(*micros);
+        }
     }
     Upstream {
         via: via.slug().to_owned(),
