@@ -14,7 +14,7 @@
 //! | **`sse`, `websocket`** | the other two; `upgrade` gets from HTTP to a WebSocket |
 //! | `publish`, `source` | how events come in: by request, and by the built-in publisher |
 //! | `readers`, `describe`, `disconnect` | who reads: counted, shown, cut |
-//! | `pages`, `tutorial`, `echo` | the front page, the streams of the tutorials, a WebSocket that echoes |
+//! | `pages`, `tutorial`, `echo` | the pages, the streams of the tutorials, a WebSocket that echoes |
 //! | `floor` | the bare TCP stream that all transports are measured against |
 //! | `descriptors` | how many connections the process may have |
 //!
@@ -25,6 +25,7 @@
 //!
 //! Nothing here knows TOML, experiments or our own clients.
 
+mod assets;
 mod config;
 mod connection;
 mod describe;
@@ -143,10 +144,10 @@ pub fn app(state: State) -> Router {
         .route("/disconnect", only("POST", post(disconnect::post)));
     Router::new()
         .nest("/channels/{channel}", channel)
-        .route("/", only("GET, HEAD", get(pages::index)))
-        .route("/healthz", only("GET, HEAD", get(pages::healthz)))
+        .merge(pages::routes())
         .route("/dates", only("GET, HEAD", get(tutorial::dates)))
         .route("/sendMessage", only("GET, HEAD", get(tutorial::send_message)))
+        .route("/static/{*path}", only("GET, HEAD", get(assets::get)))
         .route("/echo", only("GET", get(echo::get)))
         .fallback(pages::not_found)
         .layer(from_fn_with_state(state.clone(), hosts::check))
