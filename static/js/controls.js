@@ -38,7 +38,11 @@ export async function stopSource(panels) {
 
 /** Cuts readers of the room. @param {string} how @param {string} transport a slug, or nothing for all */
 export function cut(how, transport, panels) {
-  const order = transport ? { how, transport } : { how };
+  // The connection that the order comes by is spared. A short poll's lies idle between two questions, and the
+  // browser would send the order over it; while the order waits, the polls go over another.
+  const polls = panels.filter((panel) => panel.slug === 'short-poll' && (!transport || transport === panel.slug));
+  const delay = Math.max(0, ...polls.map((panel) => panel.options.interval + 300));
+  const order = { how, delay_ms: delay, ...(transport ? { transport } : {}) };
   return ask('POST', '/disconnect', order, ({ cut: count }) => {
     const text = t('control.cut', { how: t(`cut.${how}`), count });
     for (const panel of panels) if (!transport || panel.slug === transport) panel.log(text);

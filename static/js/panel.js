@@ -12,7 +12,7 @@ const MOST_LOGGED = 100;
 const QUIET_MS = 3_000;
 
 /** How much of an event is shown. */
-const SHOWN = 200;
+const SHOWN = 100;
 
 /** One transport on the page: a reader, what it got, and what happened to it. */
 export class Panel {

@@ -41,6 +41,7 @@ export function wireView(panels) {
     const { session } = await response.json();
     const sums = Object.fromEntries(LAYERS.map((layer) => [layer, 0]));
     stream = new EventSource(`/wire/${session}`);
+    find('[data-list="wire"]', part).hidden = false;
     stream.addEventListener('bytes', ({ data }) => {
       const piece = JSON.parse(data);
       sums[piece.layer] = (sums[piece.layer] ?? 0) + piece.hex.replaceAll(' ', '').length / 2;

@@ -30,7 +30,9 @@ impl Browser {
     /// Starts one, or says that the test is not run.
     pub(crate) async fn start(test: &str) -> Option<Browser> {
         let (Some(chromium), Some(chromedriver)) = (program("chromium"), program("chromedriver")) else {
-            let message = format!("NOT RUN: {test}: it needs chromium and chromedriver (apt-get install chromium chromium-driver)");
+            let message = format!(
+                "NOT RUN: {test}: it needs chromium and chromedriver (apt-get install chromium chromium-driver)"
+            );
             assert!(std::env::var_os("PUSHLAB_REQUIRE_BROWSER").is_none_or(|it| it != "1"), "{message}");
             // Not `eprintln!`, which the test harness swallows where a test passes.
             use std::io::Write as _;
@@ -67,7 +69,8 @@ impl Browser {
         let url = format!("http://127.0.0.1:{port}");
         let connect = async {
             loop {
-                let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+                let mut builder =
+                    ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
                 if let Ok(client) = builder.capabilities(capabilities.clone()).connect(&url).await {
                     return client;
                 }
@@ -92,7 +95,10 @@ impl Browser {
 
     /// Runs a statement in the page.
     pub(crate) async fn run(&self, statement: &str) {
-        self.client.execute(statement, Vec::new()).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        self.client
+            .execute(statement, Vec::new())
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 
     /// Waits until an expression is true in the page.
@@ -136,11 +142,7 @@ impl Drop for Browser {
 struct BrowserLog;
 
 impl fantoccini::wd::WebDriverCompatibleCommand for BrowserLog {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
     }
 

@@ -41,11 +41,14 @@ fn parse(text: &str) -> Catalogue {
 
 /// `GET /i18n/{language}.json`: a catalogue for the pages' scripts.
 pub(super) async fn get(Path(file): Path<String>) -> Result<Response, Refusal> {
-    let language = file.strip_suffix(".json").and_then(|name| {
-        Language::ALL.into_iter().find(|language| language.slug() == name)
-    });
+    let language = file
+        .strip_suffix(".json")
+        .and_then(|name| Language::ALL.into_iter().find(|language| language.slug() == name));
     let Some(language) = language else {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "no such catalogue: use /i18n/en.json or /i18n/zh.json"));
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "no such catalogue: use /i18n/en.json or /i18n/zh.json",
+        ));
     };
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, text(language)).into_response())

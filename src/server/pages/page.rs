@@ -88,7 +88,11 @@ impl Page {
 
     /// A path of this server, in the same room.
     pub(super) fn link(&self, path: &str) -> String {
-        if self.room.to_string() == COMMON_ROOM { path.to_owned() } else { format!("{path}?room={}", self.room) }
+        if self.room.to_string() == COMMON_ROOM {
+            path.to_owned()
+        } else {
+            format!("{path}?room={}", self.room)
+        }
     }
 
     /// This page in another language.
@@ -119,13 +123,15 @@ impl Page {
         let mut response = Html(html).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, policy(&self.host));
-        headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        headers
+            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
         headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
         if self.chosen {
-            let cookie = format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Strict", self.language.slug());
+            let cookie =
+                format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Strict", self.language.slug());
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 headers.insert(header::SET_COOKIE, cookie);
             }

@@ -12,11 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::server::{
-    connection::OnConnection,
-    refusal::Refusal,
-    sse,
-};
+use crate::server::{connection::OnConnection, refusal::Refusal, sse};
 
 /// Bytes of text that an answer may be asked to hold. An address much longer than this no server takes.
 const MAX_TEXT: usize = 4 << 10;
@@ -130,7 +126,9 @@ impl Script {
             }
         }
         if script.text.len() > MAX_TEXT {
-            return Err(Refusal::bad_request(format!("the text is longer than {MAX_TEXT} bytes: shorten it")));
+            return Err(Refusal::bad_request(format!(
+                "the text is longer than {MAX_TEXT} bytes: shorten it"
+            )));
         }
         // Line ends stay as they were asked for, since CR and LF are part of what the tour shows.
         script.text = script.text.replace(LAST_ID, &last.unwrap_or_default());

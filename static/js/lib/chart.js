@@ -38,7 +38,7 @@ export function chart(place, lines, kind = {}) {
         },
         axes: [
           { ...axis, values: (_, ticks) => ticks.map((tick) => `${tick} s`) },
-          { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : short(tick))) },
+          { ...axis, ...(kind.logarithmic ? decades(axis) : {}), size: 56, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : short(tick))) },
         ],
         series: [
           {},
@@ -65,6 +65,12 @@ export function chart(place, lines, kind = {}) {
       plot.setData(data);
     },
   };
+}
+
+/** Of a logarithmic axis only 1, 10, 100 and so on: the lines between them would be a wall. */
+function decades(axis) {
+  const only = (_, splits) => splits.map((value) => (Number.isInteger(Math.log10(value)) ? value : null));
+  return { filter: only, grid: { ...axis.grid, filter: only }, ticks: { ...axis.ticks, filter: only } };
 }
 
 function short(value) {
