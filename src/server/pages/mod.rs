@@ -41,7 +41,7 @@ pub(super) fn routes() -> Router<State> {
 }
 
 /// That the server answers.
-async fn healthz() -> Response {
+pub(crate) async fn healthz() -> Response {
     json_response(StatusCode::OK, "{\"status\":\"ok\"}")
 }
 
