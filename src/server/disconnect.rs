@@ -1,5 +1,7 @@
 //! `POST /channels/{channel}/disconnect`: cut readers, to see what they do about it.
 
+use std::time::Duration;
+
 use axum::{body::Body, extract::State as FromState, response::Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -20,7 +22,14 @@ struct Order {
     #[serde(default)]
     transport: Option<Transport>,
     how: How,
+    /// When, from now. Meanwhile the order holds its connection, so that a page whose browser would send
+    /// order and polls over the same one, which is spared, polls over another.
+    #[serde(default)]
+    delay_ms: u64,
 }
+
+/// The longest delay of an order.
+const MAX_DELAY_MS: u64 = 60_000;
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,10 +51,21 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let shape =
-        "{\"how\": \"close\", \"reset\" or \"silence\"}, with \"transport\" for the readers of one only";
+    let shape = "{\"how\": \"close\", \"reset\" or \"silence\"}, with \"transport\" for the readers of one only and \"delay_ms\" for later";
     let order: Order = request::json(&state, &headers, body, shape).await?;
+    if order.delay_ms > MAX_DELAY_MS {
+        return Err(Refusal::bad_request(format!(
+            "bad delay_ms {}: use 0 to {MAX_DELAY_MS}",
+            order.delay_ms
+        )));
+    }
     connection.stops_polling();
+    if order.delay_ms > 0 {
+        tokio::select! {
+            () = connection.cut.closed() => {}
+            () = tokio::time::sleep(Duration::from_millis(order.delay_ms)) => {}
+        }
+    }
     let readers = state.readers().take(&name, order.transport);
     for reader in &readers {
         match order.how {

@@ -20,7 +20,7 @@
 //! | `results` | the runs of experiments, and one at a time on demand |
 //! | `tour`, `second_origin` | streams with one lesson each, here and on another origin |
 //! | `assets` | the pages' own files |
-//! | `pages`, `tutorial`, `echo` | the front page, the streams of the tutorials, a WebSocket that echoes |
+//! | `pages`, `tutorial`, `echo` | the pages, the streams of the tutorials, a WebSocket that echoes |
 //! | `floor` | the bare TCP stream that all transports are measured against |
 //! | `descriptors` | how many connections the process may have |
 //!
@@ -190,8 +190,7 @@ pub fn app(state: State) -> Router {
         .route("/disconnect", only("POST", post(disconnect::post)));
     Router::new()
         .nest("/channels/{channel}", channel)
-        .route("/", only("GET, HEAD", get(pages::index)))
-        .route("/healthz", only("GET, HEAD", get(pages::healthz)))
+        .merge(pages::routes())
         .route("/dates", only("GET, HEAD", get(tutorial::dates)))
         .route("/sendMessage", only("GET, HEAD", get(tutorial::send_message)))
         .route("/echo", only("GET", get(echo::get)))

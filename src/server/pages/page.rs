@@ -1,0 +1,164 @@
+//! What all pages share: the language, the room, the links, the headers.
+
+use askama::Template;
+use axum::{
+    extract::FromRequestParts,
+    response::{Html, IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
+
+use super::{
+    catalogue::{self, Catalogue},
+    language::{COOKIE, Language},
+};
+use crate::{
+    feed::ChannelName,
+    server::{State, connection::OnConnection, refusal::Refusal},
+    transport::Transport,
+};
+
+/// The room of visitors who name none.
+const COMMON_ROOM: &str = "demo";
+
+/// What a page knows about its visitor.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) language: Language,
+    strings: &'static Catalogue,
+    /// Whether the visitor asked for the language just now, so that it is to be kept.
+    chosen: bool,
+    /// The channel that everything on the page reads and publishes to.
+    pub(super) room: ChannelName,
+    /// Where the page was loaded from; the `curl` lines name it.
+    pub(super) host: String,
+    path: String,
+}
+
+impl FromRequestParts<State> for Page {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refusal> {
+        let Ok(connection) = OnConnection::from_request_parts(parts, state).await;
+        let query = parts.uri.query().unwrap_or_default();
+        let value = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+        };
+        let room = value("room").unwrap_or(COMMON_ROOM.into()).parse()?;
+        let asked = value("lang").and_then(|tag| Language::of(&tag));
+        let language = asked.unwrap_or_else(|| Language::from_headers(&parts.headers));
+        let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let local = connection.0.local.map_or_else(|| "127.0.0.1:3000".to_owned(), |local| local.to_string());
+        Ok(Page {
+            language,
+            strings: catalogue::of(language),
+            chosen: asked.is_some(),
+            room,
+            host: named.map_or(local, str::to_owned),
+            path: parts.uri.path().to_owned(),
+        })
+    }
+}
+
+impl Page {
+    /// A string of the visitor's language.
+    pub(super) fn t(&self, key: &str) -> &str {
+        self.strings.get(key).map_or("", String::as_str)
+    }
+
+    /// The string whose key is put together from three parts.
+    pub(super) fn t3(&self, before: &str, part: &str, after: &str) -> &str {
+        self.strings.get(&format!("{before}{part}{after}")).map_or("", String::as_str)
+    }
+
+    /// A transport's name.
+    pub(super) fn name(&self, transport: &Transport) -> &str {
+        self.t3("transport.", transport.slug(), ".name")
+    }
+
+    /// Where a transport's page is.
+    pub(super) fn demo(&self, transport: &Transport) -> String {
+        format!("/demo/{}", transport.slug())
+    }
+
+    /// Where a subject's tour is.
+    pub(super) fn tour(&self, subject: &str) -> String {
+        format!("/tour/{subject}")
+    }
+
+    /// A path of this server, in the same room.
+    pub(super) fn link(&self, path: &str) -> String {
+        if self.room.to_string() == COMMON_ROOM {
+            path.to_owned()
+        } else {
+            format!("{path}?room={}", self.room)
+        }
+    }
+
+    /// This page in another language.
+    pub(super) fn in_language(&self, language: &Language) -> String {
+        format!("{}?room={}&lang={}", self.path, self.room, language.slug())
+    }
+
+    /// Whether a path is the one being shown, which its link says to screen readers.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        self.path == path
+    }
+
+    /// Every language.
+    pub(super) fn languages(&self) -> [Language; 2] {
+        Language::ALL
+    }
+
+    /// Every transport.
+    pub(super) fn transports(&self) -> [Transport; 4] {
+        Transport::ALL
+    }
+
+    /// Renders a template into an answer.
+    pub(super) fn show(&self, template: &impl Template) -> Result<Response, Refusal> {
+        let html = template.render().map_err(|error| {
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the page could not be written: {error}"))
+        })?;
+        let mut response = Html(html).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy(&self.host));
+        headers
+            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
+        if self.chosen {
+            let cookie =
+                format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Strict", self.language.slug());
+            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                headers.insert(header::SET_COOKIE, cookie);
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// Only what this server itself serves runs, styles or is shown. A page may also connect to the loopback's
+/// other name on the same port, which for a browser is another origin: the tour shows what CORS does with it.
+fn policy(host: &str) -> HeaderValue {
+    let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
+    let port = if port.bytes().all(|byte| byte.is_ascii_digit()) { port } else { "80" };
+    let policy = format!(
+        "default-src 'self'; connect-src 'self' http://localhost:{port} http://127.0.0.1:{port}; \
+         frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'self'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_writes_into_the_policy_through_the_host() {
+        let policy = policy("x:1; script-src *");
+        assert!(!policy.to_str().expect("text").contains("script-src"));
+    }
+}

@@ -1,0 +1,78 @@
+import { element, find } from './lib/dom.js';
+import { t } from './lib/i18n.js';
+
+/** The channel that a run's progress is published on. */
+const PROGRESS = '/channels/experiment-progress';
+
+const told = find('[data-field="told"]');
+const list = find('[data-list="runs"]');
+const bar = find('progress');
+
+/** The runs there are, newest first. */
+async function refresh() {
+  const response = await fetch('/results/runs', { cache: 'no-store' });
+  if (!response.ok) {
+    told.textContent = t('results.none');
+    return;
+  }
+  const answer = await response.json();
+  const runs = Array.isArray(answer) ? answer : answer.runs;
+  list.replaceChildren(
+    ...runs.map((run) => {
+      const stamp = typeof run === 'string' ? run : run.stamp;
+      return element('li', {}, element('a', { href: `/results/${encodeURIComponent(stamp)}/report.html` }, stamp));
+    }),
+  );
+  if (!runs.length) told.textContent = t('results.none');
+}
+
+/** Asks for a run, or for its end, and says what the server answered. */
+async function order(method, body) {
+  const headers = body ? { 'content-type': 'application/json' } : {};
+  const response = await fetch('/results/run', { method, headers, body: body && JSON.stringify(body) });
+  const text = await response.text();
+  const answer = text ? JSON.parse(text) : {};
+  const done = method === 'POST' ? t('results.started') : t('results.cancelled');
+  told.textContent = response.ok ? done : answer.error;
+  return response.ok;
+}
+
+/** Progress comes by the transport that the visitor chose, as any other event does. */
+let reader = null;
+async function follow(slug) {
+  reader?.close();
+  const { Reader } = await import(`./transports/${slug}.js`);
+  const quiet = () => {};
+  const observer = { gap: quiet, cursor: quiet, state: quiet, request: quiet, bytes: quiet, trouble: quiet };
+  reader = new Reader(PROGRESS, { ...observer, event: progress }, { interval: 500, query: '' });
+  for (const type of ['progress', 'done', 'failed']) reader.listen(type);
+  const { cursor } = await (await fetch(PROGRESS)).json();
+  reader.open(cursor);
+}
+
+function progress({ type, data }) {
+  let step = {};
+  try {
+    step = JSON.parse(data);
+  } catch {
+    step = { text: data };
+  }
+  if (Number.isFinite(step.done) && step.total > 0) {
+    bar.max = step.total;
+    bar.value = step.done;
+  }
+  told.textContent = step.text ?? step.message ?? data;
+  if (type !== 'message' && type !== 'progress') refresh();
+}
+
+const form = find('form[data-form="run"]');
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  bar.removeAttribute('value');
+  await follow(form.elements.transport.value);
+  await order('POST', { experiment: form.elements.experiment.value });
+});
+find('[data-do="cancel"]').addEventListener('click', () => order('DELETE'));
+addEventListener('pagehide', () => reader?.close());
+await refresh();
+document.body.dataset.ready = 'true';
