@@ -20,7 +20,7 @@ pub struct Stamp {
 /// Numbers that need more than `bytes` digits take the room that they need.
 pub fn numbered(seq: u64, bytes: u32) -> String {
     let digits = seq.to_string();
-    // Not by a width: a format's may be 65,535 at most.
+    // By hand, since a format's width ends at 65,535.
     let zeros = (bytes as usize).saturating_sub(digits.len());
     "0".repeat(zeros) + &digits
 }
