@@ -3,6 +3,7 @@
 mod comparison;
 mod fixture;
 mod looks;
+mod scripted;
 mod verdicts;
 
 use std::fs;

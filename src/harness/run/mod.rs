@@ -2,6 +2,8 @@
 
 mod account;
 mod contender;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod site;
 mod story;
 
