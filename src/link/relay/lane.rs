@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::link::conditions::Path;
 
 /// What waits for its turn on a link of limited rate before the sender is made to wait: a router's queue.
+/// What is read at once is taken in whole, so that a very slow link holds up to one read more.
 const QUEUE: Duration = Duration::from_millis(100);
 
 /// Where the rate is limited, bytes arrive as they are sent and not all at the last one's time: in pieces

@@ -152,6 +152,8 @@ struct Held {
 impl Held {
     /// What a link can hold: 4 MiB is 40 ms at 100 MB/s. Beyond, the sender is made to wait.
     const ROOM: usize = 4 << 20;
+    /// Pieces of a few bytes take more memory than their bytes do.
+    const PIECES: usize = 32 << 10;
 
     fn push(&mut self, due: Instant, bytes: &[u8]) {
         // A delay that becomes shorter must not let a later chunk overtake an earlier one.
@@ -171,7 +173,7 @@ impl Held {
     }
 
     fn has_room(&self) -> bool {
-        self.bytes < Self::ROOM
+        self.bytes < Self::ROOM && self.chunks.len() < Self::PIECES
     }
 
     fn is_empty(&self) -> bool {
@@ -194,5 +196,17 @@ mod tests {
         assert_eq!(held.next_due(), Some(now + Duration::from_secs(9)));
         assert_eq!((held.pop().as_deref(), held.pop()), (Some(&b"second"[..]), None));
         assert!(held.is_empty() && held.has_room());
+    }
+
+    #[test]
+    fn room_is_bounded_in_bytes_and_in_pieces() {
+        let now = Instant::now();
+        let (mut large, mut many) = (Held::default(), Held::default());
+        large.push(now, &vec![0; Held::ROOM]);
+        (0..Held::PIECES).for_each(|_| many.push(now, b"x"));
+        assert!(!large.has_room() && !many.has_room());
+        large.pop();
+        many.pop();
+        assert!(large.has_room() && many.has_room());
     }
 }
