@@ -1,12 +1,11 @@
 //! Latency against percentile: how long most events take, and how long the unlucky ones do.
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::report::{
     axis::Axis,
     canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, NORMAL, SMALL, WIDTH},
-    palette::{Dash, GRID, Look},
+    palette::{GRID, Look},
     panel::{spread, vertical_axis},
     summary::{Group, Summary},
     units::Unit,
@@ -15,8 +14,6 @@ use crate::report::{
 const PLOT_HEIGHT: f64 = 380.0;
 const SUBTITLE: &str = "From the intended time of publishing to the reader; all repetitions together. \
                         Logarithmic.";
-const CLOSED_LOOP: &str = " Dotted: the same events as a closed loop counts them, from when it got round to \
-                           publishing each.";
 /// The percentiles that the axis names.
 const NAMED: [(f64, &str); 4] = [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %")];
 
@@ -41,9 +38,6 @@ pub(super) struct Panel {
 pub(super) struct Curve {
     /// The client.
     pub look: Look,
-    /// Whether it counts as a closed loop does, beside the same client's curve that counts from the intended
-    /// time.
-    pub closed_loop: bool,
     /// Shares of the events, from 0 to at most 0.999, with the latency in microseconds that they stay within.
     pub points: Vec<(f64, f64)>,
 }
@@ -56,7 +50,11 @@ impl Percentiles {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
         let panels = summary.conditions.iter().map(|condition| Panel {
             heading: condition.describe_among(&summary.conditions),
-            curves: summary.under(condition).flat_map(|group| curves(summary, group)).collect(),
+            curves: summary
+                .under(condition)
+                .map(|group| Curve { look: Look::of(summary.series_of(group)), points: points(group) })
+                .filter(|curve| !curve.points.is_empty())
+                .collect(),
         });
         Percentiles { panels: panels.filter(|panel| !panel.curves.is_empty()).collect() }
     }
@@ -68,19 +66,8 @@ impl Percentiles {
             let point = curve.points.iter().rev().find(|(each, _)| *each <= share + 1e-9);
             point.map_or(f64::NAN, |(_, latency)| *latency)
         };
-        let honest = || panel.curves.iter().filter(|curve| !curve.closed_loop);
-        let fastest = honest().min_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
-        let slowest = honest().max_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
-        let closed: Vec<String> = panel
-            .curves
-            .iter()
-            .filter(|curve| curve.closed_loop)
-            .map(|curve| format!("{} within {}", curve.look.label, Unit::Micros.format(at(curve, 0.99))))
-            .collect();
-        let closed = match closed.as_slice() {
-            [] => String::new(),
-            all => format!(" A closed loop says of the same events that 99 % are there: {}.", all.join(", ")),
-        };
+        let fastest = panel.curves.iter().min_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
+        let slowest = panel.curves.iter().max_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
         let words = |curve: &Curve| {
             let time = |share| Unit::Micros.format(at(curve, share));
             format!(
@@ -92,9 +79,9 @@ impl Percentiles {
         };
         match (fastest, slowest) {
             (Some(fastest), Some(slowest)) if fastest != slowest => {
-                format!("{}: {}; {}.{closed}", panel.heading, words(fastest), words(slowest))
+                format!("{}: {}; {}.", panel.heading, words(fastest), words(slowest))
             }
-            (Some(only), _) => format!("{}: {}.{closed}", panel.heading, words(only)),
+            (Some(only), _) => format!("{}: {}.", panel.heading, words(only)),
             _ => String::new(),
         }
     }
@@ -104,14 +91,12 @@ impl Percentiles {
     /// # Errors
     /// What the drawing library says.
     pub(super) fn draw(&self) -> Result<String, String> {
-        let lies = self.panels.iter().flat_map(|panel| &panel.curves).any(|curve| curve.closed_loop);
-        let subtitle = format!("{SUBTITLE}{}", if lies { CLOSED_LOOP } else { "" });
-        let top = canvas::header_height(Self::TITLE, &subtitle);
+        let top = canvas::header_height(Self::TITLE, SUBTITLE);
         let rows = self.panels.chunks(2);
         let row_height = HEADING * 2.0 + PLOT_HEIGHT + SMALL * 3.6;
         let height = top + rows.len().max(1) as f64 * row_height + MARGIN * 0.5;
         canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
-            let mut y = canvas.header(Self::TITLE, &subtitle);
+            let mut y = canvas.header(Self::TITLE, SUBTITLE);
             if self.panels.is_empty() {
                 let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
                 canvas.nothing(area, "no run of this experiment has received an event");
@@ -127,19 +112,10 @@ impl Percentiles {
     }
 }
 
-/// A client's curve, and the one that a closed loop would draw of the same events where there was one.
-fn curves(summary: &Summary<'_>, group: &Group<'_>) -> impl Iterator<Item = Curve> {
-    let look = Look::of(summary.series_of(group));
-    let closed = Look { label: format!("{}, closed loop", look.label), dash: Dash::Dotted, ..look.clone() };
-    let honest = Curve { look, closed_loop: false, points: points(group.histogram.as_ref()) };
-    let closed = Curve { look: closed, closed_loop: true, points: points(group.closed_loop.as_ref()) };
-    [honest, closed].into_iter().filter(|curve| !curve.points.is_empty())
-}
-
 /// One point at every half per cent, and in the tail at every tenth of a decade; up to the last percentile
 /// that so many samples have, as beyond it the curve would only repeat the longest.
-fn points(histogram: Option<&Histogram<u64>>) -> Vec<(f64, f64)> {
-    let Some(histogram) = histogram.filter(|histogram| !histogram.is_empty()) else {
+fn points(group: &Group<'_>) -> Vec<(f64, f64)> {
+    let Some(histogram) = group.histogram.as_ref().filter(|histogram| !histogram.is_empty()) else {
         return Vec::new();
     };
     let last = (1.0 - 1.0 / histogram.len() as f64).min(0.999);

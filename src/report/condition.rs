@@ -105,7 +105,7 @@ pub fn fault_in_words(fault: &str) -> &str {
         "reset" => "Connection reset (RST)",
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
-        "stall" => "Server stopped for 0.5 s",
+        "stall" => "Server stopped for half a second",
         other => other,
     }
 }
