@@ -47,7 +47,7 @@ pub struct Publish {
 #[derive(Debug)]
 pub enum Way {
     /// By the harness's own request, to a channel.
-    Control(Control, String),
+    Control(Box<Control>, String),
     /// By the reader itself.
     Reader(client::publish::Publisher),
 }

@@ -84,7 +84,7 @@ pub(super) async fn tell(
     let mut counts = None;
     let mut feed = Feeding::Idle;
     if condition.rate > 0.0 {
-        let by_request = || Way::Control(control.clone(), site.channel().to_owned());
+        let by_request = || Way::Control(Box::new(control.clone()), site.channel().to_owned());
         let way = match site.publisher(definition.publisher) {
             Publisher::Source => None,
             Publisher::Post | Publisher::ClosedLoop => Some(by_request()),
