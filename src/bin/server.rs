@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -10,6 +11,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
 use pushlab::{
     clock::Clock,
+    feed::Feed,
     server::{self, Flags, State},
 };
 use tokio::signal;
@@ -23,6 +25,9 @@ struct Args {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
+    /// Keep the channels in this folder, so that they outlive the server; in memory where it is left out
+    #[arg(long, value_name = "DIR")]
+    log: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
     /// What to log on standard error: error, warn, info, debug or trace, also by module
@@ -56,7 +61,12 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
     log.with_writer(io::stderr).init();
     let shutdown = shutdown_on_signal()?;
-    let state = State::new(args.flags.config(), Clock::inherited());
+    let config = args.flags.config();
+    let feed = match &args.log {
+        Some(folder) => Feed::open(config.feed, folder)?,
+        None => Feed::new(config.feed),
+    };
+    let state = State::with_feed(config, Clock::inherited(), feed);
     let listen = args.listen;
     let listener = server::bind(listen).with_context(|| {
         let other = SocketAddr::new(listen.ip(), 0);
