@@ -24,7 +24,7 @@ const LANES: usize = 3;
 /// Publishers per server, so that commits are shared.
 const PUBLISHERS: usize = 4;
 /// How long a server lives at most, in milliseconds, once it answers.
-const LIVES_MS: u64 = 60;
+const LIVES_MS: u64 = 100;
 
 struct Server {
     process: Child,

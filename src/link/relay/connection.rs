@@ -9,9 +9,9 @@ use tokio::{
 };
 
 use super::{
-    fault::{Cut, Orders},
+    fault::{Cut, Orders, Side},
     plug::Plug,
-    pump::{Pump, Side},
+    pump::{self, Pump},
 };
 
 /// How long a cut connection is drained before it is dropped: a socket that is closed with unread bytes
@@ -53,7 +53,7 @@ pub(super) async fn relay(mut client: TcpStream, mut orders: watch::Receiver<Ord
         // An error of either direction ends both: the other side learns of it by a RST.
         passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
             Ok(_) => return,
-            Err(_) => Cut::Reset,
+            Err(error) => pump::cut_of(&error),
         },
     };
     match cut {

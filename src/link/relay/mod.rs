@@ -33,7 +33,7 @@ use self::{
     door::Door,
     fault::{InForce, Orders},
 };
-pub use fault::{Direction, Fault};
+pub use fault::{Direction, Fault, Side};
 
 /// A relay in front of a server. Dropping it ends all its connections.
 #[derive(Debug)]
