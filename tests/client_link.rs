@@ -12,7 +12,7 @@ use pushlab::{
     clock::Clock,
     link::{
         Counted, Meter, Relay, Totals,
-        relay::{Direction, Fault},
+        relay::{Direction, Fault, Side},
     },
     transport::Transport::{ShortPoll, Sse},
 };
@@ -232,6 +232,91 @@ async fn what_is_sent_while_the_plug_is_pulled_arrives_once_it_is_back() {
     timeout(PATIENCE, old.read_exact(&mut back)).await.unwrap().unwrap();
     assert_eq!(&back, b"meanwhile");
     exchange(&mut old, b"after").await;
+}
+
+#[tokio::test]
+async fn a_held_connection_goes_on_with_everything_once_it_may() {
+    let relay = Relay::start(echo().await).await.unwrap();
+    let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+    exchange(&mut stream, b"before").await;
+    let guard = relay.apply(Fault::Hold);
+    stream.write_all(b"mean").await.unwrap();
+    let quiet = timeout(Duration::from_millis(100), stream.read(&mut [0])).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    stream.write_all(b"while").await.unwrap();
+    drop(guard);
+    let mut back = [0; 9];
+    timeout(PATIENCE, stream.read_exact(&mut back)).await.unwrap().unwrap();
+    assert_eq!(&back, b"meanwhile");
+}
+
+#[tokio::test]
+async fn one_direction_may_fall_silent_alone() {
+    // It answers each byte that it hears, and counts on without being asked.
+    let (heard, mut told) = mpsc::unbounded_channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut read, mut write) = stream.split();
+        let hear = async {
+            while let Ok(byte) = read.read_u8().await {
+                let _ = heard.send(byte);
+            }
+        };
+        let count = async {
+            while write.write_u8(b'x').await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::join!(hear, count);
+    });
+    let relay = Relay::start(server).await.unwrap();
+    let mut client = TcpStream::connect(relay.addr()).await.unwrap();
+    client.write_all(b"1").await.unwrap();
+    assert_eq!(timeout(PATIENCE, told.recv()).await.unwrap(), Some(b'1'));
+    let _guard = relay.apply(Fault::SilenceOneWay(Side::ToServer));
+    client.write_all(b"2").await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap(), b'x', "it is still heard");
+    }
+    assert!(told.try_recv().is_err(), "and no longer hears");
+}
+
+#[tokio::test]
+async fn half_a_close_ends_one_direction_and_leaves_the_other() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    let relay = Relay::start(server).await.unwrap();
+    let mut client = TcpStream::connect(relay.addr()).await.unwrap();
+    client.write_all(b"?").await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert_eq!(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap(), b'?');
+    drop(relay.apply(Fault::HalfClose(Side::ToServer)));
+    let end = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap().unwrap();
+    assert_eq!(end, 0, "the server hears that the client is through");
+    stream.write_all(b"!").await.unwrap();
+    assert_eq!(timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap(), b'!');
+}
+
+#[tokio::test]
+async fn a_connection_dies_after_exactly_so_many_bytes() {
+    for reset in [false, true] {
+        let relay = Relay::start(echo().await).await.unwrap();
+        let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+        exchange(&mut stream, b"before").await;
+        let undone = relay.apply(Fault::CutAfter { side: Side::ToClient, bytes: 1, reset });
+        drop(undone);
+        exchange(&mut stream, b"an order that was taken back").await;
+        let _guard = relay.apply(Fault::CutAfter { side: Side::ToClient, bytes: 5, reset });
+        exchange(&mut stream, b"abc").await;
+        // The third byte of "dé" is the second of its character.
+        stream.write_all("dé!".as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
+        assert_eq!(rest, [b'd', 0xc3], "reset: {reset}");
+        assert_eq!(ended.is_err(), reset, "{ended:?}");
+    }
 }
 
 #[tokio::test]

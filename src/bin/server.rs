@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -10,6 +11,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
 use pushlab::{
     clock::Clock,
+    feed::Feed,
     server::{self, Doors, Flags, State},
 };
 use tokio::signal;
@@ -27,6 +29,9 @@ struct Args {
     /// of the same address, where that is the loopback; else none]
     #[arg(long, value_name = "ADDR:PORT")]
     second_listen: Option<SocketAddr>,
+    /// Keep the channels in this folder, so that they outlive the server; in memory where it is left out
+    #[arg(long, value_name = "DIR")]
+    log: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
     /// What to log on standard error: error, warn, info, debug or trace, also by module
@@ -67,7 +72,11 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         // Standard output is for programs, which wait for one line there.
         eprintln!("to change anything, open {}", server::url_with_token(address, token));
     }
-    let state = State::new(config, Clock::inherited());
+    let feed = match &args.log {
+        Some(folder) => Feed::open(config.feed, folder)?,
+        None => Feed::new(config.feed),
+    };
+    let state = State::with_feed(config, Clock::inherited(), feed);
     // The kernel takes connections up from here on, so whoever reads this line is answered. A closed
     // standard output is no reason not to serve.
     let mut stdout = io::stdout();

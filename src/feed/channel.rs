@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
-    Follower, Limits,
+    ChannelName, Follower, Limits,
+    durable::{Durable, NotStored, Writer},
     log::{Ahead, Batch, Log, ReadLimit, TooLarge},
+    store::Remembered,
 };
-use crate::event::{Cursor, Draft, Epoch};
+use crate::event::{Cursor, Draft, Epoch, Event};
 
 /// A named log with waiting readers.
 ///
@@ -18,8 +20,93 @@ use crate::event::{Cursor, Draft, Epoch};
 /// so an event published between a read and the wait after it wakes the reader all the same.
 #[derive(Debug)]
 pub struct Channel {
+    shared: Arc<Shared>,
+    /// The way to the disk; `None` for a channel that lives in memory alone.
+    durable: Option<Durable>,
+}
+
+/// The part of a channel that whoever writes it down needs too.
+#[derive(Debug)]
+pub(super) struct Shared {
     log: RwLock<Log>,
     head: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn new(log: Log) -> Arc<Self> {
+        let head = watch::Sender::new(log.head().sequence);
+        Arc::new(Shared { log: RwLock::new(log), head })
+    }
+
+    /// Puts an event that is on the disk into the log, wakes whoever waits, and gives the number of the
+    /// newest event that is no longer in the log.
+    pub(super) fn append(&self, event: Event) -> u64 {
+        let sequence = event.id.sequence;
+        let base = {
+            let mut log = self.log.write();
+            log.push(event);
+            log.base().sequence
+        };
+        self.wake(sequence);
+        base
+    }
+
+    fn wake(&self, sequence: u64) {
+        // Two publishers may get here in the other order than at the log; the larger number stays.
+        self.head.send_if_modified(|head| {
+            let later = sequence > *head;
+            *head = sequence.max(*head);
+            later
+        });
+    }
+}
+
+/// An event that has its place and is not yet everywhere that it should be.
+#[derive(Debug)]
+#[must_use = "an event is published once `stored` has said so"]
+pub struct Submitted {
+    id: Cursor,
+    stored: Option<oneshot::Receiver<Result<(), NotStored>>>,
+}
+
+impl Submitted {
+    /// Waits until the event is where readers find it, and on the disk where the feed has one.
+    ///
+    /// # Errors
+    /// Where it could not be written down.
+    pub async fn stored(self) -> Result<Cursor, NotStored> {
+        match self.stored {
+            None => Ok(self.id),
+            Some(stored) => stored.await.unwrap_or_else(|_| Err(NotStored::ended())).map(|()| self.id),
+        }
+    }
+
+    /// The same for a thread that may block.
+    ///
+    /// # Errors
+    /// Where it could not be written down.
+    ///
+    /// # Panics
+    /// On a thread that drives an async runtime, where the feed has a disk.
+    pub fn stored_blocking(self) -> Result<Cursor, NotStored> {
+        match self.stored {
+            None => Ok(self.id),
+            Some(stored) => {
+                stored.blocking_recv().unwrap_or_else(|_| Err(NotStored::ended())).map(|()| self.id)
+            }
+        }
+    }
+}
+
+/// Why an event was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// It alone is larger than the channel may be.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// It could not be written down.
+    #[error(transparent)]
+    NotStored(#[from] NotStored),
 }
 
 /// What a channel holds.
@@ -38,32 +125,56 @@ pub struct Holdings {
 impl Channel {
     /// An empty channel in an epoch of its own.
     pub fn new(limits: Limits) -> Self {
-        Channel { log: RwLock::new(Log::new(Epoch::random(), limits)), head: watch::Sender::new(0) }
+        Channel { shared: Shared::new(Log::new(Epoch::random(), limits)), durable: None }
     }
 
-    /// Appends an event and wakes whoever waits.
+    /// An empty channel that is written down.
+    pub(super) fn durable(name: &ChannelName, limits: Limits, writer: &Arc<Writer>) -> Self {
+        let epoch = Epoch::random();
+        let durable = Some(Durable::create(name, epoch, limits, writer));
+        Channel { shared: Shared::new(Log::new(epoch, limits)), durable }
+    }
+
+    /// A channel as it was written down.
+    pub(super) fn restored(remembered: Remembered, limits: Limits, writer: &Arc<Writer>) -> Self {
+        let Remembered { name, epoch, events } = remembered;
+        let log = Log::restored(epoch, limits, events);
+        let durable = Some(Durable::go_on(&name, log.head(), limits, writer));
+        Channel { shared: Shared::new(log), durable }
+    }
+
+    /// Publishes an event and waits until it is published: for threads that may block, and for channels that
+    /// live in memory alone, where it is a matter of nanoseconds. Async code takes [`Channel::submit`].
+    ///
+    /// # Errors
+    /// Where the event alone is larger than the channel may be, or could not be written down.
+    pub fn publish(&self, draft: Draft) -> Result<Cursor, PublishError> {
+        Ok(self.submit(draft)?.stored_blocking()?)
+    }
+
+    /// Gives an event its place in the log, and wakes whoever waits once it is there. In memory that is at
+    /// once; on a disk it takes a flush, which whoever comes in meanwhile shares.
     ///
     /// # Errors
     /// Where the event alone is larger than the channel may be.
-    pub fn publish(&self, draft: Draft) -> Result<Cursor, TooLarge> {
-        let id = self.log.write().append(draft)?;
-        // Two publishers may get here in the other order than at the log; the larger number stays.
-        self.head.send_if_modified(|head| {
-            let later = id.sequence > *head;
-            *head = id.sequence.max(*head);
-            later
-        });
-        Ok(id)
+    pub fn submit(&self, draft: Draft) -> Result<Submitted, TooLarge> {
+        if let Some(durable) = &self.durable {
+            let (id, stored) = durable.submit(&self.shared, draft)?;
+            return Ok(Submitted { id, stored: Some(stored) });
+        }
+        let id = self.shared.log.write().append(draft)?;
+        self.shared.wake(id.sequence);
+        Ok(Submitted { id, stored: None })
     }
 
     /// The cursor of the newest event: the present.
     pub fn head(&self) -> Cursor {
-        self.log.read().head()
+        self.shared.log.read().head()
     }
 
     /// What the channel holds.
     pub fn holdings(&self) -> Holdings {
-        let log = self.log.read();
+        let log = self.shared.log.read();
         Holdings { cursor: log.head(), oldest: log.base(), events: log.len(), bytes: log.bytes() }
     }
 
@@ -72,7 +183,7 @@ impl Channel {
     /// # Errors
     /// Where the cursor is ahead of the channel.
     pub fn since(&self, after: Cursor, limit: ReadLimit) -> Result<Batch, Ahead> {
-        self.log.read().since(after, limit)
+        self.shared.log.read().since(after, limit)
     }
 
     /// What there is after a cursor, as soon as there is something. The caller bounds the wait; a wait
@@ -81,7 +192,7 @@ impl Channel {
     /// # Errors
     /// Where the cursor is ahead of the channel.
     pub async fn wait_after(&self, after: Cursor, limit: ReadLimit) -> Result<Batch, Ahead> {
-        wait_after(self, &mut self.head.subscribe(), after, limit).await
+        wait_after(self, &mut self.shared.head.subscribe(), after, limit).await
     }
 
     /// A reader that goes on from a cursor, or from the present where there is none.
@@ -90,12 +201,12 @@ impl Channel {
     /// Where the cursor is ahead of the channel.
     pub fn follow(self: &Arc<Self>, after: Option<Cursor>, limit: ReadLimit) -> Result<Follower, Ahead> {
         let cursor = {
-            let log = self.log.read();
+            let log = self.shared.log.read();
             let cursor = after.unwrap_or_else(|| log.head());
             log.locate(cursor)?;
             cursor
         };
-        Ok(Follower::new(Arc::clone(self), self.head.subscribe(), cursor, limit))
+        Ok(Follower::new(Arc::clone(self), self.shared.head.subscribe(), cursor, limit))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{Entry, Limits};
-use crate::event::{Cursor, Draft, Epoch, Gap, GapReason};
+use crate::event::{Cursor, Draft, Epoch, Event, Gap, GapReason};
 
 /// What one read of the log yields.
 #[derive(Debug, Clone)]
@@ -87,21 +87,41 @@ impl Log {
         }
     }
 
+    /// A log as it was: `events` in order and without holes. What exceeds the bounds is evicted.
+    pub(super) fn restored(epoch: Epoch, limits: Limits, events: Vec<Event>) -> Self {
+        let mut log = Log::new(epoch, limits);
+        log.first = events.first().map_or(1, |event| event.id.sequence);
+        for event in events {
+            log.push(event);
+        }
+        log
+    }
+
+    /// Whether an event fits into a log of so many bytes.
+    pub(super) fn check(draft: &Draft, limit: usize) -> Result<(), TooLarge> {
+        let size = draft.size();
+        if size > limit { Err(TooLarge { size, limit }) } else { Ok(()) }
+    }
+
     /// Adds an event at the end and evicts at the front until the bounds hold again.
     pub(super) fn append(&mut self, draft: Draft) -> Result<Cursor, TooLarge> {
-        let size = draft.size();
-        if size > self.max_bytes {
-            return Err(TooLarge { size, limit: self.max_bytes });
-        }
+        Self::check(&draft, self.max_bytes)?;
         let id = Cursor { sequence: self.head().sequence + 1, ..self.head() };
-        self.entries.push_back(Arc::new(Entry::new(draft.with_id(id))));
-        self.bytes += size;
+        self.push(draft.with_id(id));
+        Ok(id)
+    }
+
+    /// The same with an event that has its place already, the next one.
+    pub(super) fn push(&mut self, event: Event) {
+        debug_assert_eq!(event.id.sequence, self.head().sequence + 1, "a log has no holes");
+        let entry = Arc::new(Entry::new(event));
+        self.bytes += size_of_entry(&entry);
+        self.entries.push_back(entry);
         while self.entries.len() > self.max_events || self.bytes > self.max_bytes {
             let Some(oldest) = self.entries.pop_front() else { break };
             self.bytes -= size_of_entry(&oldest);
             self.first += 1;
         }
-        Ok(id)
     }
 
     /// The cursor of the newest event.

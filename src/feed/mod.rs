@@ -11,30 +11,38 @@
 //! | `entry` | an event in the log with its encodings, each made once and shared by all readers |
 //! | `channel` | a log that many tasks publish to and wait on |
 //! | `follower` | a reader that goes on |
+//! | `durable`, `store` | the way to the disk, for a feed that outlives its process; what is there |
 //!
 //! **Readers hold cursors, never queues.** A queue per reader, the usual way, either grows without bound
 //! behind a slow reader or drops events silently; a cursor costs two words, and a reader that is too slow
 //! for the log is told so by a [`Gap`](crate::event::Gap).
 
 mod channel;
+mod durable;
 mod entry;
 mod follower;
 mod log;
 mod name;
+mod store;
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 
-pub use channel::{Channel, Holdings};
+pub use channel::{Channel, Holdings, PublishError, Submitted};
+pub use durable::NotStored;
 pub use entry::Entry;
 pub use follower::Follower;
 pub use log::{Ahead, Batch, ReadLimit, TooLarge};
 pub use name::{BadName, ChannelName};
+pub use store::StoreError;
+
+use durable::Writer;
 
 /// Bounds on what publishers and visitors can make the feed hold.
 ///
@@ -68,6 +76,8 @@ impl Default for Limits {
 pub struct Feed {
     limits: Limits,
     channels: Mutex<HashMap<ChannelName, Slot>>,
+    /// The way to the disk; `None` for a feed that lives in memory alone.
+    writer: Option<Arc<Writer>>,
 }
 
 #[derive(Debug)]
@@ -82,9 +92,26 @@ struct Slot {
 pub struct TooManyChannels(usize);
 
 impl Feed {
-    /// A feed without channels.
+    /// A feed without channels, in memory: it ends with the process.
     pub fn new(limits: Limits) -> Self {
-        Feed { limits, channels: Mutex::default() }
+        Feed { limits, channels: Mutex::default(), writer: None }
+    }
+
+    /// A feed that is kept in a folder, with the channels, epochs and events that are there.
+    ///
+    /// What was published is on the disk, flushed by `fsync`: it outlives the process, and the machine as far
+    /// as its disk keeps its word. The bounds hold there as well, give or take one commit.
+    ///
+    /// # Errors
+    /// Where the folder can't be used, is in use, or holds something else.
+    pub fn open(limits: Limits, folder: &Path) -> Result<Self, StoreError> {
+        let (writer, remembered) = Writer::open(folder)?;
+        let slot = |remembered| {
+            let channel = Arc::new(Channel::restored(remembered, limits, &writer));
+            Slot { channel, last_used: Instant::now() }
+        };
+        let channels = remembered.into_iter().map(|it| (it.name.clone(), slot(it))).collect();
+        Ok(Feed { limits, channels: Mutex::new(channels), writer: Some(writer) })
     }
 
     /// The channel of this name, which comes to be on first use.
@@ -99,19 +126,40 @@ impl Feed {
             return Ok(Arc::clone(&slot.channel));
         }
         if channels.len() >= self.limits.channels {
-            collect(&mut channels, now, self.limits.idle_after);
+            self.collect(&mut channels, now, false);
         }
         if channels.len() >= self.limits.channels {
             return Err(TooManyChannels(self.limits.channels));
         }
-        let channel = Arc::new(Channel::new(self.limits));
+        let channel = Arc::new(match &self.writer {
+            None => Channel::new(self.limits),
+            Some(writer) => Channel::durable(name, self.limits, writer),
+        });
         channels.insert(name.clone(), Slot { channel: Arc::clone(&channel), last_used: now });
         Ok(channel)
     }
 
-    /// Drops the channels that nobody has used for [`Limits::idle_after`].
+    /// Drops the channels that nobody has used for [`Limits::idle_after`]. What is on a disk is to be kept:
+    /// there an idle channel with events goes only when its place is needed.
     pub fn collect_idle(&self) {
-        collect(&mut self.channels.lock(), Instant::now(), self.limits.idle_after);
+        self.collect(&mut self.channels.lock(), Instant::now(), self.writer.is_some());
+    }
+
+    /// A channel is in use while anybody but its slot holds it. Channels are handed out under the same lock,
+    /// so none can be taken up between the count and the removal.
+    fn collect(&self, channels: &mut HashMap<ChannelName, Slot>, now: Instant, keep_events: bool) {
+        channels.retain(|name, slot| {
+            let in_use = Arc::strong_count(&slot.channel) > 1;
+            if in_use {
+                slot.last_used = now;
+            }
+            let idle = now.duration_since(slot.last_used) >= self.limits.idle_after;
+            let keep = in_use || !idle || (keep_events && slot.channel.holdings().events > 0);
+            if let (false, Some(writer)) = (keep, &self.writer) {
+                writer.remove(name);
+            }
+            keep
+        });
     }
 
     /// The names of the channels that there are, sorted.
@@ -120,18 +168,6 @@ impl Feed {
         names.sort();
         names
     }
-}
-
-/// A channel is in use while anybody but its slot holds it. Channels are handed out under the same lock,
-/// so none can be taken up between the count and the removal.
-fn collect(channels: &mut HashMap<ChannelName, Slot>, now: Instant, idle_after: Duration) {
-    channels.retain(|_, slot| {
-        let in_use = Arc::strong_count(&slot.channel) > 1;
-        if in_use {
-            slot.last_used = now;
-        }
-        in_use || now.duration_since(slot.last_used) < idle_after
-    });
 }
 
 #[cfg(test)]

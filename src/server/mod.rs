@@ -110,11 +110,17 @@ struct Inner {
 
 impl State {
     /// A server without channels.
-    pub fn new(mut config: Config, clock: Clock) -> State {
+    pub fn new(config: Config, clock: Clock) -> State {
+        let feed = Feed::new(config.feed);
+        Self::with_feed(config, clock, feed)
+    }
+
+    /// A server of a feed that is there already, such as one that is kept on a disk.
+    pub fn with_feed(mut config: Config, clock: Clock, feed: Feed) -> State {
         // A timer without a period would ring without end.
         config.heartbeat = config.heartbeat.max(Duration::from_millis(1));
         State(Arc::new(Inner {
-            feed: Arc::new(Feed::new(config.feed)),
+            feed: Arc::new(feed),
             hosts: Hosts::new(&config.hosts),
             readers: Arc::new(Readers::new(config.readers_per_channel)),
             sources: Sources::new(config.max_sources),

@@ -48,14 +48,14 @@ pub(crate) async fn post(
         Kind::Text => Publication { kind: None, data: utf8(&bytes)? },
     };
     // The channel comes to be here, once there is something to put in it.
-    let published = publish(&*state.feed().channel(&name)?, publication)?;
+    let published = publish(&*state.feed().channel(&name)?, publication).await?;
     Ok(json_response(StatusCode::CREATED, encoding::json(&published)))
 }
 
-/// Checks an event and puts it in the log.
-pub(crate) fn publish(channel: &Channel, publication: Publication) -> Result<Published, Refusal> {
+/// Checks an event and puts it in the log. What is answered has been stored.
+pub(crate) async fn publish(channel: &Channel, publication: Publication) -> Result<Published, Refusal> {
     let draft = Draft::new(publication.kind.as_deref(), publication.data)?;
-    Ok(Published { id: channel.publish(draft)? })
+    Ok(Published { id: channel.submit(draft)?.stored().await? })
 }
 
 enum Kind {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use crate::{
     encoding,
     event::{BadCursor, BadType},
-    feed::{Ahead, BadName, TooLarge, TooManyChannels},
+    feed::{Ahead, BadName, NotStored, TooLarge, TooManyChannels},
 };
 
 /// A request that is not served, and why.
@@ -96,6 +96,12 @@ impl From<BadType> for Refusal {
 impl From<TooLarge> for Refusal {
     fn from(error: TooLarge) -> Self {
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+    }
+}
+
+impl From<NotStored> for Refusal {
+    fn from(error: NotStored) -> Self {
+        Refusal::busy(error.to_string())
     }
 }
 

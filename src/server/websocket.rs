@@ -130,7 +130,7 @@ impl Session {
                 () = self.cut.closed() => return Err(End::Ours(CloseCode::Away, "the server ends the stream")),
                 message = socket.next() => {
                     unanswered = 0;
-                    if let Some(answer) = self.hear(message)? {
+                    if let Some(answer) = self.hear(message).await? {
                         self.write(socket, [answer]).await?;
                     }
                 }
@@ -149,13 +149,13 @@ impl Session {
     }
 
     /// Takes a message from the client; what is returned is the answer.
-    fn hear(&self, message: Option<Result<Message, Error>>) -> Result<Option<Message>, End> {
+    async fn hear(&self, message: Option<Result<Message, Error>>) -> Result<Option<Message>, End> {
         match message {
             None => Err(End::Dead),
             Some(Err(error)) => Err(error.into()),
             // tungstenite has queued the answering close frame; the farewell flushes it.
             Some(Ok(Message::Close(_))) => Err(End::Theirs(None)),
-            Some(Ok(Message::Text(text))) => Ok(Some(self.obey(&text))),
+            Some(Ok(Message::Text(text))) => Ok(Some(self.obey(&text).await)),
             Some(Ok(Message::Binary(_))) => {
                 Err(End::Ours(CloseCode::Unsupported, "send JSON as a text message"))
             }
@@ -163,19 +163,16 @@ impl Session {
         }
     }
 
-    fn obey(&self, text: &str) -> Message {
-        let published = serde_json::from_str::<Command>(text)
-            .map_err(|error| {
-                format!("bad message: {error}: send {{\"publish\": {{\"data\": \"text\"}}}}, with \"type\" if it has one")
-            })
-            .and_then(|command| {
-                let published = if self.may_publish {
-                    publish(&self.channel, command.publish)
-                } else {
-                    Err(token::refusal())
-                };
-                published.map_err(|refusal| refusal.message().to_owned())
-            });
+    async fn obey(&self, text: &str) -> Message {
+        let published = match serde_json::from_str::<Command>(text) {
+            Ok(_) if !self.may_publish => Err(token::refusal().message().to_owned()),
+            Ok(command) => {
+                publish(&self.channel, command.publish).await.map_err(|refusal| refusal.message().to_owned())
+            }
+            Err(error) => Err(format!(
+                "bad message: {error}: send {{\"publish\": {{\"data\": \"text\"}}}}, with \"type\" if it has one"
+            )),
+        };
         match published {
             Ok(published) => notice(&Notice::Published(published)),
             Err(error) => notice(&Notice::Error(&error)),

@@ -11,8 +11,8 @@ use crate::{
     harness::{
         definition::Definition,
         plan::{Form, Plan},
-        publisher::Published,
-        reader::{Latencies, Reader},
+        publisher::{Published, Sent},
+        reader::{Latencies, Reader, Timing},
         record::{Cost, Record},
     },
     link::Totals,
@@ -35,7 +35,11 @@ pub(crate) fn record(
         start,
         cut: cut.map(|at| (at, vec![0; group.clients.len()])),
         mended: None,
+        end: start,
+        counts: Vec::new(),
+        memory: None,
         published: Published::default(),
+        sent: Sent::default(),
         wake_late: None,
         doubts: Vec::new(),
         _guards: Vec::new(),
@@ -54,5 +58,6 @@ pub(crate) fn record(
         bytes: Totals::NOTHING,
         cost: Cost::default(),
         story: &story,
+        timing: &Timing::new(),
     })
 }

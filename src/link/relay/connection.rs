@@ -10,10 +10,10 @@ use tokio::{
 };
 
 use super::{
-    fault::{Cut, Direction, Orders},
+    fault::{Cut, Direction, Orders, Side},
     lane::Lane,
     plug::Plug,
-    pump::{Pump, Side},
+    pump::{self, Pump},
 };
 use crate::link::conditions::Path;
 
@@ -65,7 +65,7 @@ pub(super) async fn relay(
         // An error of either direction ends both: the other side learns of it by a RST.
         passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
             Ok(_) => return,
-            Err(_) => Cut::Reset,
+            Err(error) => pump::cut_of(&error),
         },
     };
     match cut {

@@ -11,6 +11,32 @@ pub struct Direction<T> {
     pub to_server: T,
 }
 
+impl<T: Copy> Direction<T> {
+    /// Its value for one side.
+    pub(super) fn of(&self, side: Side) -> T {
+        match side {
+            Side::ToClient => self.to_client,
+            Side::ToServer => self.to_server,
+        }
+    }
+
+    fn of_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::ToClient => &mut self.to_client,
+            Side::ToServer => &mut self.to_server,
+        }
+    }
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// From the server to the client.
+    ToClient,
+    /// From the client to the server.
+    ToServer,
+}
+
 /// What a relay can do to connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -31,6 +57,24 @@ pub enum Fault {
     /// acknowledged, as behind a pulled plug, so that what is sent is sent again until somebody gives up.
     /// When the fault is over they go on. Needs Linux: see [`Fault::CAN_UNPLUG`].
     Unplug,
+    /// As [`Fault::Silence`], in one direction only: one side still hears the other, and is not heard. On the
+    /// connections that stand.
+    SilenceOneWay(Side),
+    /// On the connections that stand nothing goes on, in either direction, and everything does once the
+    /// fault is over: no byte is lost. What is sent meanwhile is acknowledged.
+    Hold,
+    /// On the connections that stand one direction is ended in an orderly way (FIN); the other goes on.
+    HalfClose(Side),
+    /// The connections that stand are cut once so many more bytes have passed in one direction: in the
+    /// middle of whatever is there, an event, a character, a frame's header.
+    CutAfter {
+        /// Which direction counts.
+        side: Side,
+        /// How many bytes of it still pass.
+        bytes: u64,
+        /// Whether it ends by RST, or in an orderly way.
+        reset: bool,
+    },
     /// New connections are refused (the port is closed); those that stand are left alone.
     Refuse,
 }
@@ -56,6 +100,15 @@ pub(super) struct Orders {
     begun: u64,
     active: Vec<(u64, Fault)>,
     last_cut: Option<(u64, Cut)>,
+    last_half_close: Direction<Option<u64>>,
+}
+
+/// A [`Fault::CutAfter`] with its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CutAfter {
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+    pub(super) cut: Cut,
 }
 
 /// What the faults in force mean together.
@@ -64,13 +117,17 @@ pub(super) struct InForce {
     pub(super) delay: Direction<Duration>,
     pub(super) silent: bool,
     pub(super) unplugged: bool,
+    pub(super) mute: Direction<bool>,
+    pub(super) held: bool,
+    pub(super) half_closed: Direction<bool>,
+    pub(super) cut_after: Direction<Option<CutAfter>>,
     pub(super) cut: Option<Cut>,
     pub(super) refuse: bool,
 }
 
 impl Orders {
     pub(super) fn new(target: SocketAddr) -> Self {
-        Orders { target, begun: 0, active: Vec::new(), last_cut: None }
+        Orders { target, begun: 0, active: Vec::new(), last_cut: None, last_half_close: Direction::default() }
     }
 
     /// Puts a fault in force and gives it a number.
@@ -79,9 +136,14 @@ impl Orders {
         match fault {
             Fault::Close => self.last_cut = Some((self.begun, Cut::Close)),
             Fault::Reset => self.last_cut = Some((self.begun, Cut::Reset)),
-            Fault::Delay(_) | Fault::Silence { .. } | Fault::Unplug | Fault::Refuse => {
-                self.active.push((self.begun, fault));
-            }
+            Fault::HalfClose(side) => *self.last_half_close.of_mut(side) = Some(self.begun),
+            Fault::Delay(_)
+            | Fault::Silence { .. }
+            | Fault::SilenceOneWay(_)
+            | Fault::Hold
+            | Fault::CutAfter { .. }
+            | Fault::Unplug
+            | Fault::Refuse => self.active.push((self.begun, fault)),
         }
         self.begun
     }
@@ -113,10 +175,21 @@ impl Orders {
                     all.silent |= !new_connections_pass || number > born;
                 }
                 Fault::Unplug => all.unplugged |= number > born,
+                Fault::SilenceOneWay(side) => *all.mute.of_mut(side) |= number > born,
+                Fault::Hold => all.held |= number > born,
+                Fault::CutAfter { side, bytes, reset } if number > born => {
+                    let cut = if reset { Cut::Reset } else { Cut::Close };
+                    *all.cut_after.of_mut(side) = Some(CutAfter { number, bytes, cut });
+                }
                 Fault::Refuse => all.refuse = true,
-                Fault::Close | Fault::Reset => {}
+                Fault::CutAfter { .. } | Fault::HalfClose(_) | Fault::Close | Fault::Reset => {}
             }
         }
+        let stood = |half_close: Option<u64>| half_close.is_some_and(|number| number > born);
+        all.half_closed = Direction {
+            to_client: stood(self.last_half_close.to_client),
+            to_server: stood(self.last_half_close.to_server),
+        };
         all.cut = self.last_cut.filter(|(number, _)| *number > born).map(|(_, cut)| cut);
         all
     }

@@ -40,7 +40,7 @@ use self::{
     fault::{InForce, Orders},
 };
 use crate::link::conditions::Path;
-pub use fault::{Direction, Fault};
+pub use fault::{Direction, Fault, Side};
 
 /// A relay in front of a server. Dropping it ends all its connections.
 #[derive(Debug)]

@@ -15,14 +15,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{fault::Orders, lane::Lane, timer::Timer};
-
-/// Which way bytes go.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Side {
-    ToClient,
-    ToServer,
-}
+use super::{
+    fault::{Cut, CutAfter, Orders, Side},
+    lane::Lane,
+    timer::Timer,
+};
 
 /// Reads from one side, holds bytes back for as long as is ordered, and writes to the other.
 pub(super) struct Pump<'a> {
@@ -36,9 +33,22 @@ pub(super) struct Pump<'a> {
     held: Held,
     delay: Duration,
     silent: bool,
+    faults: OneWay,
     /// The connection has swallowed something, in either direction, so what comes later would make no
     /// sense to the other side.
     deaf: &'a AtomicBool,
+}
+
+/// What concerns one direction only.
+#[derive(Debug, Default)]
+struct OneWay {
+    mute: bool,
+    /// It has swallowed something while it was mute.
+    deaf: bool,
+    held: bool,
+    half_closed: bool,
+    /// What is in force, and how many bytes it still lets pass.
+    cut_after: Option<(CutAfter, u64)>,
 }
 
 const CHUNK: usize = 16 << 10;
@@ -53,7 +63,8 @@ impl<'a> Pump<'a> {
         deaf: &'a AtomicBool,
     ) -> Self {
         let (held, timer, delay) = (Held::default(), Timer::default(), Duration::ZERO);
-        Pump { from, to, side, lane, timer, born, orders, held, delay, silent: false, deaf }
+        let faults = OneWay::default();
+        Pump { from, to, side, lane, timer, born, orders, held, delay, silent: false, faults, deaf }
     }
 
     /// Pumps until the end of the stream has been passed on.
@@ -62,7 +73,10 @@ impl<'a> Pump<'a> {
         let mut buffer = vec![0_u8; CHUNK];
         let mut reading = true;
         loop {
-            let due = self.held.next_due();
+            if self.faults.half_closed {
+                return self.end_half().await;
+            }
+            let due = self.held.next_due().filter(|_| !self.faults.held);
             tokio::select! {
                 // Orders first: bytes that arrive after a fault was applied must meet it.
                 biased;
@@ -73,9 +87,9 @@ impl<'a> Pump<'a> {
                 () = at(&mut self.timer, due) => {
                     if let Some(bytes) = self.held.pop() {
                         if self.swallows() {
-                            self.deaf.store(true, Relaxed);
+                            self.swallowed();
                         } else {
-                            self.to.write_all(&bytes).await?;
+                            self.pass_on(&bytes).await?;
                         }
                     }
                     if !reading && self.held.is_empty() {
@@ -113,7 +127,37 @@ impl<'a> Pump<'a> {
     }
 
     fn swallows(&self) -> bool {
-        self.silent || self.deaf.load(Relaxed)
+        self.silent || self.faults.mute || self.faults.deaf || self.deaf.load(Relaxed)
+    }
+
+    fn swallowed(&mut self) {
+        if self.silent {
+            self.deaf.store(true, Relaxed);
+        }
+        self.faults.deaf |= self.faults.mute;
+    }
+
+    async fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some((order, left)) = &mut self.faults.cut_after {
+            if bytes.len() as u64 >= *left {
+                self.to.write_all(&bytes[..*left as usize]).await?;
+                return Err(ordered(order.cut));
+            }
+            *left -= bytes.len() as u64;
+        }
+        self.to.write_all(bytes).await
+    }
+
+    /// Passes on what is under way, then the end; what comes later is read and forgotten, so that the sender
+    /// is not held up.
+    async fn end_half(&mut self) -> io::Result<()> {
+        while let Some(bytes) = self.held.pop() {
+            self.to.write_all(&bytes).await?;
+        }
+        self.to.shutdown().await?;
+        let mut forgotten = vec![0_u8; CHUNK];
+        while self.from.read(&mut forgotten).await? > 0 {}
+        Ok(())
     }
 
     fn obey(&mut self) {
@@ -123,7 +167,33 @@ impl<'a> Pump<'a> {
             Side::ToServer => all.delay.to_server,
         };
         self.silent = all.silent;
+        let cut_after = all.cut_after.of(self.side);
+        self.faults = OneWay {
+            mute: all.mute.of(self.side),
+            deaf: self.faults.deaf,
+            held: all.held,
+            half_closed: all.half_closed.of(self.side),
+            // Other orders may come and go; what it has let pass stays counted.
+            cut_after: cut_after.map(|order| match self.faults.cut_after {
+                Some((known, left)) if known == order => (order, left),
+                _ => (order, order.bytes),
+            }),
+        };
     }
+}
+
+/// An end that was ordered, as the error that ends both directions.
+fn ordered(cut: Cut) -> io::Error {
+    match cut {
+        Cut::Close => io::ErrorKind::UnexpectedEof.into(),
+        Cut::Reset => io::ErrorKind::ConnectionReset.into(),
+    }
+}
+
+/// How a connection ends whose pump has failed. No socket fails to be read with an unexpected end, so that is
+/// an ordered one.
+pub(super) fn cut_of(error: &io::Error) -> Cut {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Cut::Close } else { Cut::Reset }
 }
 
 async fn at(timer: &mut Timer, due: Option<Instant>) {

@@ -21,7 +21,7 @@ use super::{Progress, Spec};
 use crate::{
     clock::{Clock, Timestamp},
     event::Draft,
-    feed::Channel,
+    feed::{Channel, PublishError},
     schedule::Schedule,
 };
 
@@ -37,6 +37,9 @@ const LEAD: Duration = Duration::from_millis(5);
 
 /// The longest sleep: how often a slow source looks whether anybody reads.
 const LONGEST_PARK: Duration = Duration::from_secs(1);
+
+/// How many events a source hands in before it waits until they are stored.
+const WAIT_EVERY: u64 = 256;
 
 /// A running source; dropping it ends it.
 #[derive(Debug)]
@@ -132,12 +135,24 @@ impl Run {
                 }
                 thread::park_timeout(at.since(now).min(LONGEST_PARK));
             }
-            if let Err(error) = self.channel.publish(Draft::message(data(seq, at, self.spec.payload_bytes))) {
+            if let Err(error) = self.publish(Draft::message(data(seq, at, self.spec.payload_bytes)), seq) {
                 tracing::warn!(%error, "a source has ended");
                 return;
             }
             self.shared.published.store(seq, Ordering::Relaxed);
         }
+    }
+}
+
+impl Run {
+    /// Nobody waits for a source's acknowledgement, so that events may share a flush to the disk; but no more
+    /// may be on their way than that, if the disk is slower than the source.
+    fn publish(&self, draft: Draft, seq: u64) -> Result<(), PublishError> {
+        let submitted = self.channel.submit(draft)?;
+        if seq % WAIT_EVERY == 0 {
+            submitted.stored_blocking()?;
+        }
+        Ok(())
     }
 }
 
