@@ -45,7 +45,12 @@ pub(super) fn render(report: &Document) -> String {
     let _ = writeln!(text, "\n## How to read this\n");
     list(&mut text, &report.how_to_read);
     let _ = writeln!(text, "\n## How it was made\n\n```sh\n{}\n```\n", report.command.replace("```", "'''"));
-    let _ = writeln!(text, "{} · [manifest.json](manifest.json)", escaped(&report.run));
+    let _ = writeln!(text, "{} · [manifest.json](manifest.json)\n", escaped(&report.run));
+    let _ = writeln!(
+        text,
+        "What is measured where, and what is left out: [METHODOLOGY.md](METHODOLOGY.md). In whose favour each choice \
+         tends: [BIAS.md](BIAS.md)."
+    );
     text
 }
 

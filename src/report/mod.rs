@@ -63,6 +63,13 @@ pub use units::Unit;
 use document::Document;
 use folder::RunFolder;
 
+/// How it is measured, and in whose favour: written beside a report, so that its readers have the words that
+/// belong to its version, wherever the folder is taken.
+const EXPLAINED: [(&str, &str); 2] = [
+    ("METHODOLOGY.md", include_str!("../../experiments/METHODOLOGY.md")),
+    ("BIAS.md", include_str!("../../experiments/BIAS.md")),
+];
+
 /// What a report consists of, and what its readers should know at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
@@ -79,7 +86,7 @@ pub struct Written {
 }
 
 /// Reads the run folder `dir` and writes its `report.html` and `report.md`, and for each experiment its
-/// `summary.csv` and its charts as `.svg` and `.png`.
+/// `summary.csv` and its charts as `.svg` and `.png`; beside them what explains the measuring.
 ///
 /// # Errors
 /// Where the folder holds no manifest, the manifest or a definition in it can't be read, or a file can't
@@ -104,6 +111,9 @@ pub fn write(dir: &Path) -> Result<Written, ReportError> {
             })?;
             put(folder.join(format!("{}.png", chart.slug)), &png)?;
         }
+    }
+    for (name, text) in EXPLAINED {
+        put(dir.join(name), text.as_bytes())?;
     }
     let markdown = put(dir.join("report.md"), markdown::render(&report).as_bytes())?;
     let html = put(dir.join("report.html"), html::render(&report)?.as_bytes())?;
