@@ -70,7 +70,7 @@ impl Subscriber for Scripted {
                         tell(after(intended_us + delay_us), &event);
                     }
                     Step::Gap(missed) => {
-                        tell(after(0), &Observation::Gap(Gap { missed, reason: GapReason::Evicted }))
+                        tell(after(0), &Observation::Gap(Gap { missed, reason: GapReason::Evicted }));
                     }
                 }
             }
