@@ -2,10 +2,10 @@
 //!
 //! Used where it must be known what was acknowledged even if the server dies, and where a payload is too
 //! small for the built-in source. An event whose publish fails is tried again, so numbers have no holes;
-//! those after it catch up. A publish whose answer was lost with the server may stand twice in a log that
-//! survives; the in-memory log dies with it.
+//! those after it catch up. A publish whose answer was lost with the server may stand in a log that survives,
+//! so before it is tried again it is looked for there.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -15,9 +15,6 @@ use crate::{
     clock::{Clock, Timestamp},
     schedule::Schedule,
 };
-
-/// From one attempt at an event to the next.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// What was published, in order: number `n` at index `n - 1`.
 pub type Published = Arc<Mutex<Vec<Publish>>>;
@@ -42,6 +39,7 @@ pub async fn publish(
     stop: CancellationToken,
 ) {
     let schedule = Schedule::new(condition.rate, condition.pattern, condition.seed);
+    let mut last = None;
     for (seq, offset) in (1..).zip(schedule) {
         let intended = start + offset;
         tokio::select! {
@@ -49,12 +47,10 @@ pub async fn publish(
             () = clock.sleep_until(intended) => {}
         }
         timing.intend(intended);
-        while control.publish(&channel, payload::numbered(seq, condition.payload_bytes)).await.is_err() {
-            // The server is down, or going down. Whether it stays down is for the run to notice.
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
-            }
+        let data = payload::numbered(seq, condition.payload_bytes);
+        last = control.publish_once(&channel, &data, last.as_deref(), &stop).await;
+        if last.is_none() {
+            return;
         }
         published.lock().push(Publish { intended, acknowledged: clock.now() });
     }

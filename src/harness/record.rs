@@ -84,7 +84,7 @@ pub struct Parameters {
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
     /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
-    /// `unplug`; `None` for nothing.
+    /// `unplug`, `half-close`, `one-way`, `mid-event`, `restart-with-log`; `None` for nothing.
     pub fault: Option<String>,
     /// Milliseconds between the server's heartbeats, where that was a condition.
     #[serde(default)]

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     catalogue::Sourced,
-    definition::{Definition, Fault, Subject},
+    definition::{Definition, Subject},
     folder::{Folder, FolderError},
     machine,
     manifest::Manifest,
@@ -137,8 +137,8 @@ fn leave_out_impossible(definition: &mut Definition, target: &Target) {
     }
     definition.clients.retain(|client| client.transport != Subject::Floor);
     for conditions in &mut definition.conditions {
-        let only_restart = conditions.fault == [Fault::Restart];
-        conditions.fault.retain(|fault| *fault != Fault::Restart);
+        let only_restart = !conditions.fault.is_empty() && conditions.fault.iter().all(|fault| fault.kills());
+        conditions.fault.retain(|fault| !fault.kills());
         if only_restart {
             conditions.rate.clear();
         }
@@ -158,7 +158,7 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
             definition.name
         ));
     }
-    if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Restart)) {
+    if definition.conditions.iter().any(|conditions| conditions.fault.iter().any(|fault| fault.kills())) {
         words.push(format!(
             "{}: restarts are left out: only the built-in server is ours to kill",
             definition.name

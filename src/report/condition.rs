@@ -110,13 +110,28 @@ pub fn fault_in_words(fault: &str) -> &str {
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
         "disconnect" => "All readers reset at once",
+        "half-close" => "Server's direction closed (FIN)",
+        "one-way" => "Nothing from the server passes",
+        "mid-event" => "Cut in the middle of an event",
+        "restart-with-log" => "Server killed and restarted, log on disk",
         "unplug" => "Packets lost and not acknowledged",
         other => other,
     }
 }
 
 fn fault_rank(condition: &Condition) -> usize {
-    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug"];
+    let order = [
+        "close",
+        "half-close",
+        "reset",
+        "mid-event",
+        "silence",
+        "one-way",
+        "unplug",
+        "restart",
+        "restart-with-log",
+        "disconnect",
+    ];
     condition
         .fault
         .as_deref()

@@ -91,6 +91,9 @@ pub(crate) struct ServeArgs {
     pub(crate) heartbeat_ms: Option<u64>,
     #[arg(long)]
     pub(crate) retry_ms: Option<u64>,
+    /// Keep the channels in this folder
+    #[arg(long)]
+    pub(crate) log: Option<PathBuf>,
     /// Listen also as the variant that queues for each reader
     #[arg(long)]
     pub(crate) queueing: bool,

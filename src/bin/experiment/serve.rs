@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use pushlab::{
     clock::Clock,
+    feed::Feed,
     harness::queueing,
     server::{self, Config, State},
 };
@@ -22,7 +23,11 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config.retry = Duration::from_millis(retry);
     }
     server::max_connections();
-    let state = State::new(config, Clock::inherited());
+    let feed = match &args.log {
+        Some(folder) => Feed::open(config.feed, folder)?,
+        None => Feed::new(config.feed),
+    };
+    let state = State::with_feed(config, Clock::inherited(), feed);
     let listener = server::bind(args.listen)?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Client, Conditions, Definition, Fault, Layout, Operand, Profile, Publisher, ReconnectKind, Selector,
-    Subject,
+    Client, Conditions, Definition, Layout, Operand, Profile, Publisher, ReconnectKind, Selector, Subject,
 };
 use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
 
@@ -115,7 +114,7 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
             ),
         ));
     }
-    if conditions.fault.contains(&Fault::Restart) && definition.publisher == Publisher::Source {
+    if conditions.fault.iter().any(|fault| fault.kills()) && definition.publisher == Publisher::Source {
         return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
     }
     if conditions.heartbeat_ms.contains(&0) {

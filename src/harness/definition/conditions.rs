@@ -75,6 +75,14 @@ pub enum Fault {
     /// Packets are lost in both directions and never acknowledged, as behind a pulled plug. With `silence` the
     /// relay still acknowledges what it swallows, as a proxy with a dead client behind it does.
     Unplug,
+    /// The server's direction is ended in an orderly way (FIN), the client's goes on.
+    HalfClose,
+    /// Nothing from the server passes any more, and nobody is told; the client is still heard.
+    OneWay,
+    /// The connection is ended in an orderly way in the middle of an event, after a few of its bytes.
+    MidEvent,
+    /// As `restart`, but the server keeps its channels on disk.
+    RestartWithLog,
 }
 
 impl Fault {
@@ -87,11 +95,20 @@ impl Fault {
             Fault::Restart => "restart",
             Fault::Disconnect => "disconnect",
             Fault::Unplug => "unplug",
+            Fault::HalfClose => "half-close",
+            Fault::OneWay => "one-way",
+            Fault::MidEvent => "mid-event",
+            Fault::RestartWithLog => "restart-with-log",
         }
     }
 
     /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
     pub const fn is_on_the_way(self) -> bool {
-        matches!(self, Fault::Close | Fault::Reset | Fault::Silence | Fault::Unplug)
+        !matches!(self, Fault::Restart | Fault::RestartWithLog | Fault::Disconnect)
+    }
+
+    /// Whether the server is killed, which only one of our own can be.
+    pub const fn kills(self) -> bool {
+        matches!(self, Fault::Restart | Fault::RestartWithLog)
     }
 }

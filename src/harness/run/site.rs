@@ -1,6 +1,6 @@
 //! Where a group runs: a server, its channel, and the ways to both.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::{
     client::{self, Subscriber, Subscription},
     harness::{
         control::{Control, ControlError},
-        definition::{Client, Definition, Publisher, Subject},
+        definition::{Client, Definition, Fault, Publisher, Subject},
         plan::Condition,
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
@@ -31,6 +31,24 @@ pub struct Site {
     base: Url,
     control: Control,
     channel: String,
+    /// Where the server keeps its log, if it does. After `process`: that has ended when this goes.
+    _log: Option<LogFolder>,
+}
+
+/// A folder for the log of a server under test, which goes when this is dropped.
+#[derive(Debug)]
+struct LogFolder(PathBuf);
+
+impl LogFolder {
+    fn new() -> Self {
+        LogFolder(std::env::temp_dir().join(format!("pushlab-log-{:016x}", rand::random::<u64>())))
+    }
+}
+
+impl Drop for LogFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Why there is no site, or no way to it.
@@ -61,7 +79,9 @@ impl Site {
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
         match &environment.target {
             Target::BuiltIn => {
+                let log = (condition.fault == Some(Fault::RestartWithLog)).then(LogFolder::new);
                 let options = ServerOptions {
+                    log: log.as_ref().map(|folder| folder.0.clone()),
                     heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
                     retry_ms: definition.retry_ms,
                     queueing: definition.clients.iter().any(|client| client.queueing),
@@ -69,12 +89,18 @@ impl Site {
                 };
                 let process = ServerProcess::start(options).await?;
                 let base = http_url(process.http);
-                Ok(Site { process: Some(process), control: Control::new(base.clone()), base, channel })
+                Ok(Site {
+                    process: Some(process),
+                    control: Control::new(base.clone()),
+                    base,
+                    channel,
+                    _log: log,
+                })
             }
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                Ok(Site { process: None, control, base: base.clone(), channel })
+                Ok(Site { process: None, control, base: base.clone(), channel, _log: None })
             }
         }
     }

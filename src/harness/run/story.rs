@@ -28,6 +28,10 @@ use crate::{
 /// How long a killed server stays away.
 const DOWN_FOR: Duration = Duration::from_millis(300);
 
+/// After how many bytes a connection dies in the middle of an event: more than a frame's or a chunk's header
+/// and fewer than the event has.
+const INTO_EVENT: u64 = 31;
+
 /// When, within the measured time, a connection is cut.
 const CUT_AT: f64 = 0.25;
 
@@ -112,7 +116,7 @@ pub(super) async fn tell(
             })
             .collect();
         cut = Some((clock.now(), bytes));
-        if matches!(fault, Fault::Silence | Fault::Unplug) {
+        if matches!(fault, Fault::Silence | Fault::OneWay | Fault::Unplug) {
             counts = Some(CountWatch::start(control.clone(), site.channel().to_owned(), clock));
         }
         guards = inflict(fault, site, contenders).await?;
@@ -174,7 +178,7 @@ async fn inflict(
     contenders: &[Contender<'_>],
 ) -> Result<Vec<relay::Guard>, Failure> {
     let on_the_way = match fault {
-        Fault::Restart => {
+        Fault::Restart | Fault::RestartWithLog => {
             site.restart(DOWN_FOR).await.map_err(|error| Failure::Restart(error.to_string()))?;
             return Ok(Vec::new());
         }
@@ -184,6 +188,11 @@ async fn inflict(
         }
         Fault::Unplug if !relay::Fault::CAN_UNPLUG => return Err(Failure::CantUnplug),
         Fault::Unplug => relay::Fault::Unplug,
+        Fault::HalfClose => relay::Fault::HalfClose(relay::Side::ToClient),
+        Fault::OneWay => relay::Fault::SilenceOneWay(relay::Side::ToClient),
+        Fault::MidEvent => {
+            relay::Fault::CutAfter { side: relay::Side::ToClient, bytes: INTO_EVENT, reset: false }
+        }
         Fault::Close => relay::Fault::Close,
         Fault::Reset => relay::Fault::Reset,
         // What stands is dead for good; what is made anew goes through, as when a router forgot.
