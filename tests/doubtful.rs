@@ -125,6 +125,7 @@ async fn with_clock_off_by(millis: i64) -> (Vec<Record>, String) {
         heartbeat_ms: None,
         retry_ms: None,
         queueing: false,
+        log: None,
     };
     let environment = Environment { clock, target: Target::BuiltIn, server };
     let definition = Definition::parse("said", "said.toml", DEFINITION).unwrap();

@@ -130,3 +130,38 @@ fn stalled_readers_cost_a_queue_each_or_nothing() {
     };
     assert!(growth("queue") > 2 * growth("cursor"), "{} and {} KiB", growth("queue"), growth("cursor"));
 }
+
+#[test]
+fn a_client_with_a_cursor_loses_nothing_unsaid_however_its_connection_dies() {
+    let records = run(
+        "deaths",
+        r#"
+        layout = "together"
+        publisher = "post"
+        heartbeat_ms = 500
+        retry_ms = 200
+        [[client]]
+        name = "sse"
+        transport = "sse"
+        quiet_limit_ms = 2000
+        [[client]]
+        name = "websocket"
+        transport = "websocket"
+        reconnect = "exponential-jitter"
+        quiet_limit_ms = 2000
+        [[conditions]]
+        rate = [20]
+        fault = ["half-close", "mid-event", "one-way", "restart-with-log"]
+        measure_s = { quick = 8, full = 8 }
+        "#,
+    );
+    assert_eq!(records.len(), 8);
+    for record in records {
+        assert!(record["delivered"].as_u64() > Some(0), "{record}");
+        assert_eq!(record["lost"], record["lost_announced"], "{record}");
+        assert_eq!((&record["duplicated"], &record["out_of_order"]), (&0.into(), &0.into()), "{record}");
+        if record["parameters"]["fault"] == "restart-with-log" {
+            assert_eq!((&record["lost"], &record["gaps"]), (&0.into(), &0.into()), "{record}");
+        }
+    }
+}

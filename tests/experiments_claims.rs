@@ -49,7 +49,8 @@ async fn run(name: &str, repetitions: u32, cut_down: impl FnOnce(&mut Definition
     cut_down(&mut definition);
     let clock = Clock::start();
     let program = Path::new(env!("CARGO_BIN_EXE_experiment")).to_owned();
-    let server = ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false };
+    let server =
+        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false, log: None };
     let environment = Environment { clock, target: Target::BuiltIn, server };
     let folder = tempfile::tempdir().unwrap();
     let session = Session {

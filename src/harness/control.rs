@@ -12,6 +12,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::payload;
@@ -22,6 +23,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether something has come.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// From one attempt at an event to the next.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// The most that an answer may hold.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -88,6 +92,36 @@ impl Control {
             .map_err(|error| self.error(Method::POST, &path, format!("no id in the answer: {error}")))
     }
 
+    /// Publishes one event for as long as it takes and returns its id; `None` where it was told to stop while
+    /// the server was away. An answer may be lost with a server whose log survives, so before an event is
+    /// tried again it is looked for behind `last`, the id of the one before.
+    pub async fn publish_once(
+        &self,
+        channel: &str,
+        data: &str,
+        last: Option<&str>,
+        stop: &CancellationToken,
+    ) -> Option<String> {
+        loop {
+            if let Ok(id) = self.publish(channel, data.to_owned()).await {
+                return Some(id);
+            }
+            // The server is down, or going down. Whether it stays down is for the run to notice.
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return None,
+                    () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
+                }
+                let Some(last) = last else { break };
+                match self.find(channel, last, data).await {
+                    Ok(Some(id)) => return Some(id),
+                    Ok(None) => break,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
     /// Starts the built-in source of a channel.
     ///
     /// # Errors
@@ -118,6 +152,27 @@ impl Control {
         let answer = self.ask(Method::GET, &path, None).await?;
         let head: Result<Head, _> = serde_json::from_slice(&answer);
         head.map(|head| head.cursor).map_err(|error| self.error(Method::GET, &path, error.to_string()))
+    }
+
+    /// Whether an event of this data is in a channel behind a cursor, and its id.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn find(&self, channel: &str, after: &str, data: &str) -> Result<Option<String>, ControlError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            events: Vec<Event>,
+        }
+        #[derive(Deserialize)]
+        struct Event {
+            id: String,
+            data: String,
+        }
+        let path = format!("channels/{channel}/short-poll");
+        let answer = self.ask(Method::GET, &format!("{path}?after={after}"), None).await?;
+        let answer: Result<Answer, _> = serde_json::from_slice(&answer);
+        let answer = answer.map_err(|error| self.error(Method::GET, &path, error.to_string()))?;
+        Ok(answer.events.into_iter().find(|event| event.data == data).map(|event| event.id))
     }
 
     /// How many readers the server counts on a channel, by transport.
@@ -185,9 +240,11 @@ impl Control {
         Err(malformed("the built-in source publishes nothing".to_owned()))
     }
 
-    /// The URL of a path below the base.
+    /// The URL of a path below the base, with a query where it has one.
     pub fn url(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let mut url = self.base.clone();
+        url.set_query(query);
         // A base that an `http` URL parser accepted always has segments to add to.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path.split('/'));

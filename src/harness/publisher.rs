@@ -2,8 +2,8 @@
 //!
 //! Used where it must be known what was acknowledged even if the server dies, and where a payload is too
 //! small for the built-in source. An event whose publish fails is tried again, so numbers have no holes;
-//! those after it catch up. A publish whose answer was lost with the server may stand twice in a log that
-//! survives; the in-memory log dies with it.
+//! those after it catch up. A publish whose answer was lost with the server may stand in a log that survives,
+//! so before it is tried again it is looked for there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,8 +46,8 @@ pub struct Publish {
 /// How an event is published.
 #[derive(Debug)]
 pub enum Way {
-    /// By the harness's own request, to a channel.
-    Control(Box<Control>, String),
+    /// By the harness's own request, to a channel; with the id of the event before.
+    Control(Box<Control>, String, Option<String>),
     /// By the reader itself.
     Reader(client::publish::Publisher),
 }
@@ -138,10 +138,10 @@ async fn until_acknowledged(
 ) -> Option<Timestamp> {
     loop {
         let failure = match way {
-            Way::Control(control, channel) => match control.publish(channel, data.to_owned()).await {
-                Ok(_) => return Some(clock.now()),
-                Err(error) => error.to_string(),
-            },
+            Way::Control(control, channel, last) => {
+                *last = Some(control.publish_once(channel, data, last.as_deref(), stop).await?);
+                return Some(clock.now());
+            }
             Way::Reader(publisher) => {
                 let answered = tokio::time::timeout(ANSWER_WITHIN, publisher.publish(data)).await;
                 match answered {

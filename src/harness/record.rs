@@ -97,7 +97,7 @@ pub struct Parameters {
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
     /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
-    /// `unplug`, `stall`; `None` for nothing.
+    /// `unplug`, `stall`, `half-close`, `one-way`, `mid-event`, `restart-with-log`; `None` for nothing.
     pub fault: Option<String>,
     /// What stood between the clients and the server, by its name; `None` for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -155,7 +155,7 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
             definition.name
         ));
     }
-    if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Restart)) {
+    if definition.conditions.iter().any(|conditions| conditions.fault.iter().any(|fault| fault.kills())) {
         words.push(format!(
             "{}: restarts are left out: only the built-in server is ours to kill",
             definition.name

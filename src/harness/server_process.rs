@@ -36,6 +36,8 @@ pub struct ServerOptions {
     pub heartbeat_ms: Option<u64>,
     /// The `retry:` time in milliseconds, where not the default.
     pub retry_ms: Option<u64>,
+    /// Where it keeps its channels, where not in memory.
+    pub log: Option<PathBuf>,
     /// Whether the queueing variant listens beside it.
     pub queueing: bool,
 }
@@ -219,6 +221,9 @@ async fn spawn(
         if let Some(value) = value {
             command.arg(flag).arg(value.to_string());
         }
+    }
+    if let Some(folder) = &options.log {
+        command.arg("--log").arg(folder);
     }
     if options.queueing {
         command.arg("--queueing");

@@ -127,6 +127,10 @@ pub fn fault_in_words(fault: &str) -> &str {
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
         "disconnect" => "All readers reset at once",
+        "half-close" => "Server's direction closed (FIN)",
+        "one-way" => "Nothing from the server passes",
+        "mid-event" => "Cut in the middle of an event",
+        "restart-with-log" => "Server killed and restarted, log on disk",
         "unplug" => "Packets lost and not acknowledged",
         "stall" => "Server stopped for half a second",
         other => other,
@@ -134,7 +138,19 @@ pub fn fault_in_words(fault: &str) -> &str {
 }
 
 fn fault_rank(condition: &Condition) -> usize {
-    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug", "stall"];
+    let order = [
+        "close",
+        "half-close",
+        "reset",
+        "mid-event",
+        "silence",
+        "one-way",
+        "unplug",
+        "restart",
+        "restart-with-log",
+        "disconnect",
+        "stall",
+    ];
     condition
         .fault
         .as_deref()

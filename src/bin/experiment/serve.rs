@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use pushlab::{
     clock::Clock,
+    feed::Feed,
     harness::queueing,
     server::{self, Config, State},
 };
@@ -18,6 +19,9 @@ pub(crate) struct ServeArgs {
     pub(crate) heartbeat_ms: Option<u64>,
     #[arg(long)]
     pub(crate) retry_ms: Option<u64>,
+    /// Keep the channels in this folder
+    #[arg(long)]
+    pub(crate) log: Option<std::path::PathBuf>,
     /// Listen also as the variant that queues for each reader
     #[arg(long)]
     pub(crate) queueing: bool,
@@ -41,7 +45,11 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(pause) = std::env::var(SLOW_VARIABLE).ok().and_then(|text| text.parse().ok()) {
         slow_down(Duration::from_millis(pause));
     }
-    let state = State::new(config, Clock::inherited());
+    let feed = match &args.log {
+        Some(folder) => Feed::open(config.feed, folder)?,
+        None => Feed::new(config.feed),
+    };
+    let state = State::with_feed(config, Clock::inherited(), feed);
     let listener = server::bind(args.listen)?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -165,7 +165,7 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
             ),
         ));
     }
-    if conditions.fault.contains(&Fault::Restart) && definition.publisher == Publisher::Source {
+    if conditions.fault.iter().any(|fault| fault.kills()) && definition.publisher == Publisher::Source {
         return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
     }
     for network in &conditions.network {

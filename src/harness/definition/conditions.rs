@@ -81,6 +81,14 @@ pub enum Fault {
     Unplug,
     /// The server process is stopped for half a second and then goes on. No connection is lost.
     Stall,
+    /// The server's direction is ended in an orderly way (FIN), the client's goes on.
+    HalfClose,
+    /// Nothing from the server passes any more, and nobody is told; the client is still heard.
+    OneWay,
+    /// The connection is ended in an orderly way in the middle of an event, after a few of its bytes.
+    MidEvent,
+    /// As `restart`, but the server keeps its channels on disk.
+    RestartWithLog,
 }
 
 impl Fault {
@@ -94,12 +102,21 @@ impl Fault {
             Fault::Disconnect => "disconnect",
             Fault::Unplug => "unplug",
             Fault::Stall => "stall",
+            Fault::HalfClose => "half-close",
+            Fault::OneWay => "one-way",
+            Fault::MidEvent => "mid-event",
+            Fault::RestartWithLog => "restart-with-log",
         }
     }
 
     /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
     pub const fn is_on_the_way(self) -> bool {
-        matches!(self, Fault::Close | Fault::Reset | Fault::Silence | Fault::Unplug)
+        !matches!(self, Fault::Restart | Fault::RestartWithLog | Fault::Disconnect | Fault::Stall)
+    }
+
+    /// Whether the server is killed, which only one of our own can be.
+    pub const fn kills(self) -> bool {
+        matches!(self, Fault::Restart | Fault::RestartWithLog)
     }
 
     /// Whether it ends connections, so that there is something to recover from.
@@ -109,6 +126,6 @@ impl Fault {
 
     /// Whether it happens to the server itself, which must be ours then, and not on the way to it.
     pub const fn needs_own_server(self) -> bool {
-        matches!(self, Fault::Restart | Fault::Stall)
+        self.kills() || matches!(self, Fault::Stall)
     }
 }

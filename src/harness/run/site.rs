@@ -1,6 +1,6 @@
 //! Where a group runs: a server, its channel, and the ways to both.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::{
     client::{self, Subscriber, Subscription},
     harness::{
         control::{Control, ControlError},
-        definition::{Client, Definition, Publisher, Subject},
+        definition::{Client, Definition, Fault, Publisher, Subject},
         plan::Condition,
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
@@ -35,6 +35,24 @@ pub struct Site {
     base: Url,
     control: Control,
     channel: String,
+    /// Where the server keeps its log, if it does. After `process`: that has ended when this goes.
+    _log: Option<LogFolder>,
+}
+
+/// A folder for the log of a server under test, which goes when this is dropped.
+#[derive(Debug)]
+struct LogFolder(PathBuf);
+
+impl LogFolder {
+    fn new() -> Self {
+        LogFolder(std::env::temp_dir().join(format!("pushlab-log-{:016x}", rand::random::<u64>())))
+    }
+}
+
+impl Drop for LogFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Why there is no site, or no way to it.
@@ -69,7 +87,9 @@ impl Site {
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
         match &environment.target {
             Target::BuiltIn => {
+                let log = (condition.fault == Some(Fault::RestartWithLog)).then(LogFolder::new);
                 let options = ServerOptions {
+                    log: log.as_ref().map(|folder| folder.0.clone()),
                     heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
                     retry_ms: definition.retry_ms,
                     queueing: definition.clients.iter().any(|client| client.queueing),
@@ -90,13 +110,13 @@ impl Site {
                 };
                 let base = http_url(process.http);
                 let control = Control::new(base.clone());
-                Ok(Site { process: Some(process), _namespace: namespace, control, base, channel })
+                Ok(Site { process: Some(process), _namespace: namespace, control, base, channel, _log: log })
             }
             Target::Url(_) if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                Ok(Site { process: None, _namespace: None, control, base: base.clone(), channel })
+                Ok(Site { process: None, _namespace: None, control, base: base.clone(), channel, _log: None })
             }
         }
     }

@@ -31,6 +31,10 @@ const DOWN_FOR: Duration = Duration::from_millis(300);
 /// How long a stopped server stays stopped.
 const STALLED_FOR: Duration = Duration::from_millis(500);
 
+/// After how many bytes a connection dies in the middle of an event: more than a frame's or a chunk's header
+/// and fewer than the event has.
+const INTO_EVENT: u64 = 31;
+
 /// When, within the measured time, a connection is cut.
 const CUT_AT: f64 = 0.25;
 
@@ -84,7 +88,7 @@ pub(super) async fn tell(
     let mut counts = None;
     let mut feed = Feeding::Idle;
     if condition.rate > 0.0 {
-        let by_request = || Way::Control(Box::new(control.clone()), site.channel().to_owned());
+        let by_request = || Way::Control(Box::new(control.clone()), site.channel().to_owned(), None);
         let way = match site.publisher(definition.publisher) {
             Publisher::Source => None,
             Publisher::Post | Publisher::ClosedLoop => Some(by_request()),
@@ -128,7 +132,7 @@ pub(super) async fn tell(
             })
             .collect();
         let at = clock.now();
-        if matches!(fault, Fault::Silence | Fault::Unplug) {
+        if matches!(fault, Fault::Silence | Fault::OneWay | Fault::Unplug) {
             counts = Some(CountWatch::start(control.clone(), site.channel().to_owned(), clock));
         }
         guards = inflict(fault, site, contenders).await?;
@@ -200,7 +204,7 @@ async fn inflict(
     contenders: &[Contender<'_>],
 ) -> Result<Vec<relay::Guard>, Failure> {
     let on_the_way = match fault {
-        Fault::Restart => {
+        Fault::Restart | Fault::RestartWithLog => {
             site.restart(DOWN_FOR).await.map_err(|error| Failure::Restart(error.to_string()))?;
             return Ok(Vec::new());
         }
@@ -213,6 +217,11 @@ async fn inflict(
         Fault::Stall => {
             site.stall(STALLED_FOR).await.map_err(Failure::Stall)?;
             return Ok(Vec::new());
+        }
+        Fault::HalfClose => relay::Fault::HalfClose(relay::Side::ToClient),
+        Fault::OneWay => relay::Fault::SilenceOneWay(relay::Side::ToClient),
+        Fault::MidEvent => {
+            relay::Fault::CutAfter { side: relay::Side::ToClient, bytes: INTO_EVENT, reset: false }
         }
         Fault::Close => relay::Fault::Close,
         Fault::Reset => relay::Fault::Reset,

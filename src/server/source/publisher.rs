@@ -149,7 +149,7 @@ impl Run {
     /// may be on their way than that, if the disk is slower than the source.
     fn publish(&self, draft: Draft, seq: u64) -> Result<(), PublishError> {
         let submitted = self.channel.submit(draft)?;
-        if seq % WAIT_EVERY == 0 {
+        if seq.is_multiple_of(WAIT_EVERY) {
             submitted.stored_blocking()?;
         }
         Ok(())
