@@ -61,7 +61,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     log.with_writer(io::stderr).init();
     let shutdown = shutdown_on_signal()?;
     let config = args.flags.config(args.listen.ip());
-    let doors = Doors::open(args.listen, args.second_listen).await?;
+    let doors = Doors::open(args.listen, args.second_listen)?;
     let address = doors.address()?;
     if let Some(token) = &config.token {
         // Standard output is for programs, which wait for one line there.

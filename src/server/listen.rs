@@ -3,7 +3,7 @@
 //! `axum::serve` would hide every knob that matters here: `TCP_NODELAY`, buffer sizes, the header time-out,
 //! the number of connections, what happens at the descriptor limit, and how open streams come to an end.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -48,6 +48,25 @@ const BUFFER_BYTES: usize = 16 << 10;
 
 /// How often idle channels are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// Connections that the kernel completes and keeps until they are accepted; it may cap this further
+/// (`net.core.somaxconn`). With the usual 128, readers that were all cut at once and come back in the same
+/// moment overflow it: the kernel drops their SYNs, and they try again only a second later.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address, with room for a crowd that connects in the same moment.
+///
+/// # Errors
+/// Where the address can't be had.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As the system's own servers do, so that a restart need not wait for old connections' TIME-WAIT. On
+    // Windows the option means something else: two servers could share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What ends the connections of one accept loop.
 #[derive(Debug, Clone)]

@@ -85,7 +85,7 @@ pub use cors::{BadOrigin, Origin};
 pub use descriptors::max_connections;
 pub use doors::{Doors, url_with_token};
 pub use flags::Flags;
-pub use listen::{run, run_second_origin};
+pub use listen::{bind, run, run_second_origin};
 pub use token::{BadToken, Token};
 
 use self::{hosts::Hosts, readers::Readers, refusal::Refusal, results::Runs, source::Sources, wire::Wires};

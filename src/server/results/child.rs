@@ -1,4 +1,11 @@
-//! The program `experiment`, started for a visitor: its lines become events as it writes them.
+//! The program `experiment`, started for a visitor: what it does becomes events.
+//!
+//! | type | data |
+//! | --- | --- |
+//! | `started` | JSON `{"experiment", "stamp", "started_ms"}` |
+//! | `message` | a line that it wrote |
+//! | `progress` | JSON `{"done", "total"}`: runs that are recorded, and planned |
+//! | `done`, `failed` | as `started`, with `how` it ended, its exit `code`, and both as a `message` |
 
 use std::{
     fs, io,
@@ -17,7 +24,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{About, folder};
-use crate::{encoding, event::Draft, feed::Channel};
+use crate::{
+    encoding,
+    event::{DEFAULT_TYPE, Draft},
+    feed::Channel,
+};
 
 /// Bytes of a line that is told in one event.
 const LINE_BYTES: usize = 4 << 10;
@@ -27,6 +38,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a cancelled experiment may take to write the report of what it has.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How a program ended that did what it was to do.
+const FINISHED: &str = "finished";
 
 /// What to start.
 #[derive(Debug)]
@@ -128,7 +142,7 @@ impl Child {
         let code = status.as_ref().ok().and_then(ExitStatus::code);
         let how = match (was_cancelled, code) {
             (true, _) => "cancelled",
-            (false, Some(0)) => "finished",
+            (false, Some(0)) => FINISHED,
             (false, _) => "failed",
         };
         point_latest_at(&self.out);
@@ -137,12 +151,14 @@ impl Child {
 }
 
 impl Ended {
-    /// Tells it as the last event.
+    /// Tells it as the last event: `done`, or `failed` where it failed or was cancelled.
     pub(super) fn tell(self) {
         let mut about = json!(self.teller.about);
         about["how"] = json!(self.how);
         about["code"] = json!(self.code);
-        self.teller.tell("ended", &encoding::json(&about));
+        about["message"] = json!(format!("{}: {}", self.teller.about.experiment, self.how));
+        let kind = if self.how == FINISHED { "done" } else { "failed" };
+        self.teller.tell(kind, &encoding::json(&about));
     }
 }
 
@@ -171,13 +187,13 @@ async fn tell_lines(from: Option<impl AsyncRead + Unpin>, teller: &Teller) {
                 line.push(byte);
             }
             if byte == b'\n' || line.len() == LINE_BYTES {
-                teller.tell("line", String::from_utf8_lossy(&line).trim_end());
+                teller.tell(DEFAULT_TYPE, String::from_utf8_lossy(&line).trim_end());
                 line.clear();
             }
         }
     }
     if !line.is_empty() {
-        teller.tell("line", String::from_utf8_lossy(&line).trim_end());
+        teller.tell(DEFAULT_TYPE, String::from_utf8_lossy(&line).trim_end());
     }
 }
 
@@ -197,17 +213,16 @@ async fn tell_progress(out: &Path, teller: &Teller) -> std::convert::Infallible 
     }
 }
 
-/// `{"recorded", "planned"}`, from the files that the program writes; `None` before it has a manifest.
+/// `{"done", "total"}` in runs, from the files that the program writes; `None` before it has a manifest.
 fn progress(out: &Path) -> Option<Value> {
     let manifest: Value = serde_json::from_slice(&folder::manifest(out)?).ok()?;
     let planned = manifest.get("planned")?.as_object()?;
-    let recorded = planned.keys().map(|experiment| {
+    let done = planned.keys().map(|experiment| {
         let records = fs::read(out.join(experiment).join("runs.jsonl")).unwrap_or_default();
         records.iter().filter(|byte| **byte == b'\n').count() as u64
     });
-    let (recorded, planned) =
-        (recorded.sum::<u64>(), planned.values().filter_map(Value::as_u64).sum::<u64>());
-    Some(json!({ "recorded": recorded, "planned": planned }))
+    let total = planned.values().filter_map(Value::as_u64);
+    Some(json!({ "done": done.sum::<u64>(), "total": total.sum::<u64>() }))
 }
 
 /// Asks a program to come to its end, as Ctrl-C does.
