@@ -10,6 +10,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    pin::pin,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -41,6 +42,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How a program ended that did what it was to do.
 const FINISHED: &str = "finished";
+
+/// How long the last lines are waited for once the program has ended.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What to start.
 #[derive(Debug)]
@@ -129,8 +133,15 @@ impl Child {
             (killed.and(self.process.wait().await), true)
         };
         let whole = async {
-            let (ended, ()) = tokio::join!(ended, lines);
-            ended
+            let (mut ended, mut lines) = (pin!(ended), pin!(lines));
+            tokio::select! {
+                // Whatever the program has started may hold its output open for longer.
+                ended = ended.as_mut() => {
+                    let _ = tokio::time::timeout(LAST_LINES, lines).await;
+                    ended
+                }
+                () = lines.as_mut() => ended.await,
+            }
         };
         let (status, was_cancelled) = tokio::select! {
             ended = whole => ended,
