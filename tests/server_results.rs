@@ -181,6 +181,23 @@ async fn a_cancelled_experiment_is_interrupted_as_by_ctrl_c() {
 }
 
 #[tokio::test]
+async fn an_experiment_that_is_cancelled_twice_ends_at_once() {
+    let folder = TempDir::new().unwrap();
+    let does = "trap 'echo not yet' INT; echo ready; while :; do sleep 0.05; done";
+    let program = program(folder.path(), does);
+    let server = server(&folder.path().join("results"), Some(&program)).await;
+    let started = start(&server).await;
+    let mut stream = listen(&server, &started).await;
+    stream.until("data: ready\n\n").await;
+    server.ask("DELETE /results/run", "").await;
+    stream.until("data: not yet\n\n").await;
+    assert_eq!(server.get("/results/run").await.json()["running"]["experiment"], "latency");
+    server.ask("DELETE /results/run", "").await;
+    let end = ended(&mut stream).await;
+    assert_eq!((&end["how"], &end["code"]), (&"cancelled".into(), &Value::Null));
+}
+
+#[tokio::test]
 async fn the_servers_end_ends_the_experiment() {
     let folder = TempDir::new().unwrap();
     let does = r#"trap '' INT TERM; echo $$ > "$out/../../id.new"; mv "$out/../../id.new" "$out/../../id"; while :; do sleep 0.05; done"#;

@@ -38,7 +38,7 @@ const LINE_BYTES: usize = 4 << 10;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a cancelled experiment may take to write the report of what it has.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(60);
 
 /// How a program ended that did what it was to do.
 const FINISHED: &str = "finished";

@@ -60,6 +60,7 @@ pub(crate) struct Runs {
 struct Running {
     about: About,
     cancel: CancellationToken,
+    kill: CancellationToken,
 }
 
 /// An experiment that runs.
@@ -97,6 +98,9 @@ impl Runs {
 
     fn cancel(&self) {
         if let Some(running) = &*self.running.lock() {
+            if running.cancel.is_cancelled() {
+                running.kill.cancel();
+            }
             running.cancel.cancel();
         }
     }
@@ -123,11 +127,11 @@ impl Runs {
         let about = About { experiment, stamp, started_ms: self.clock.now().as_millis() };
         let out = self.folder.join(&about.stamp);
         let program = Program { path: program, experiment: about.experiment.clone(), out };
-        let cancel = CancellationToken::new();
-        let child = Child::start(program, channel, about.clone(), cancel.clone(), self.kill.clone())
+        let (cancel, kill) = (CancellationToken::new(), self.kill.child_token());
+        let child = Child::start(program, channel, about.clone(), cancel.clone(), kill.clone())
             .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
         let place = Arc::clone(&self.running);
-        *running = Some(Running { about: about.clone(), cancel });
+        *running = Some(Running { about: about.clone(), cancel, kill });
         self.tasks.spawn(async move {
             let ended = child.run().await;
             // Free before it is told, so that whoever hears of the end can start the next.
@@ -185,7 +189,8 @@ pub(crate) async fn running(FromState(state): FromState<State>) -> Response {
     json_response(StatusCode::OK, encoding::json(&answer))
 }
 
-/// `DELETE /results/run`: asks what runs to end; 204 also where nothing does.
+/// `DELETE /results/run`: asks what runs to end, which then draws the report of what it has; asked again, it
+/// is ended at once. 204 also where nothing runs.
 pub(crate) async fn cancel(FromState(state): FromState<State>) -> StatusCode {
     state.runs().cancel();
     StatusCode::NO_CONTENT
