@@ -59,13 +59,12 @@ async fn listen(server: &Server, started: &Value) -> Sse {
 
 /// Waits for the last event and returns what it says.
 async fn ended(stream: &mut Sse) -> Value {
-    let mut text = stream.until("event: ended\ndata: ").await.to_owned();
-    while !text.ends_with("\n\n") {
-        assert!(stream.more().await.unwrap() > 0);
-        text.clone_from(&stream.text);
-    }
-    let data = text.split("event: ended\ndata: ").nth(1).unwrap().lines().next().unwrap();
-    serde_json::from_str(data).unwrap()
+    let text = stream.until("\"how\":\"").await;
+    let block = text.split("\n\n").find(|block| block.contains("\"how\":\"")).unwrap();
+    let (kind, data) = block.split_once("event: ").unwrap().1.split_once("\ndata: ").unwrap();
+    let end: Value = serde_json::from_str(data).unwrap();
+    assert_eq!(kind, if end["how"] == "finished" { "done" } else { "failed" });
+    end
 }
 
 #[tokio::test]
@@ -149,8 +148,8 @@ async fn an_experiment_runs_one_at_a_time_and_tells_how_far_it_is() {
     let started = start(&server).await;
     let stamp = started["running"]["stamp"].as_str().unwrap();
     let mut stream = listen(&server, &started).await;
-    stream.until("event: line\ndata: note: <b>latency</b>\n\n").await;
-    stream.until("event: progress\ndata: {\"planned\":2,\"recorded\":1}").await;
+    stream.until("\ndata: note: <b>latency</b>\n\n").await;
+    stream.until("event: progress\ndata: {\"done\":1,\"total\":2}").await;
     let second = server.post("/results/run", "{\"experiment\":\"bandwidth\"}").await;
     assert_eq!(second.status, 409);
     assert!(second.error().contains("latency"));
@@ -158,8 +157,8 @@ async fn an_experiment_runs_one_at_a_time_and_tells_how_far_it_is() {
     fs::write(folder.path().join("go"), "").unwrap();
     let end = ended(&mut stream).await;
     assert_eq!((&end["how"], &end["code"], &end["stamp"]), (&"finished".into(), &0.into(), &stamp.into()));
-    assert!(stream.text.contains("event: progress\ndata: {\"planned\":2,\"recorded\":2}"));
-    assert!(stream.text.contains("event: line\ndata: report: here\n\n"));
+    assert!(stream.text.contains("event: progress\ndata: {\"done\":2,\"total\":2}"));
+    assert!(stream.text.contains("\ndata: report: here\n\n"));
     assert_eq!(server.get("/results/run").await.json()["running"], Value::Null);
     assert_eq!(fs::read_link(results.join("latest")).unwrap(), Path::new(stamp));
     start(&server).await;
@@ -179,6 +178,23 @@ async fn a_cancelled_experiment_is_interrupted_as_by_ctrl_c() {
     let end = ended(&mut stream).await;
     assert_eq!((&end["how"], &end["code"]), (&"cancelled".into(), &1.into()));
     assert!(stream.text.contains("data: interrupted\n\n"));
+}
+
+#[tokio::test]
+async fn an_experiment_that_is_cancelled_twice_ends_at_once() {
+    let folder = TempDir::new().unwrap();
+    let does = "trap 'echo not yet' INT; echo ready; while :; do sleep 0.05; done";
+    let program = program(folder.path(), does);
+    let server = server(&folder.path().join("results"), Some(&program)).await;
+    let started = start(&server).await;
+    let mut stream = listen(&server, &started).await;
+    stream.until("data: ready\n\n").await;
+    server.ask("DELETE /results/run", "").await;
+    stream.until("data: not yet\n\n").await;
+    assert_eq!(server.get("/results/run").await.json()["running"]["experiment"], "latency");
+    server.ask("DELETE /results/run", "").await;
+    let end = ended(&mut stream).await;
+    assert_eq!((&end["how"], &end["code"]), (&"cancelled".into(), &Value::Null));
 }
 
 #[tokio::test]

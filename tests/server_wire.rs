@@ -268,6 +268,52 @@ async fn a_request_with_a_body_is_counted_too() {
 }
 
 #[tokio::test]
+async fn counts_stay_exact_where_writes_are_cut_and_bytes_are_skipped() {
+    let server = quiet_server().await;
+    let session = open_session(&server).await;
+    let mut raw = Raw::connect(&server).await;
+    raw.request(&server, &format!("GET /channels/a/sse?wire={session}"), "", "").await;
+    raw.until(0, "\nid: ").await;
+    // More than the sockets' buffers take, so that the server writes in parts, while nobody reads.
+    let text = "x".repeat(500_000);
+    for _ in 0..12 {
+        server.publish("a", &text).await;
+    }
+    server.publish("a", "the end").await;
+    raw.until(0, "data: the end\n\n\r\n").await;
+    assert!(raw.received.len() > 6_000_000);
+    let mut stream = server.open_sse(&format!("/wire/{session}")).await;
+    let sum =
+        |layers: &Value| layers.as_object().unwrap().values().map(|it| it.as_u64().unwrap()).sum::<u64>();
+    let (mut skipped, mut told) = (0, 0);
+    // The last piece is the last of all, so that what is told before it is the rest of what is kept.
+    stream.until("\"text\":\"the end\"").await;
+    stream.until("event: totals").await;
+    while !stream.text.ends_with("\n\n") {
+        stream.more().await.unwrap();
+    }
+    for block in stream.text.split("\n\n") {
+        let Some(data) = block.lines().find_map(|line| line.strip_prefix("data: ")) else { continue };
+        let data: Value = serde_json::from_str(data).unwrap();
+        match block.lines().find_map(|line| line.strip_prefix("event: ")) {
+            Some("skipped") => skipped += data["bytes"].as_u64().unwrap(),
+            Some("bytes") => told += data["hex"].as_str().unwrap().len() as u64 / 2,
+            Some("totals") => {
+                let total = &data["connections"][0];
+                assert_eq!(sum(&total["in"]), raw.sent.len() as u64);
+                assert_eq!(sum(&total["out"]), raw.received.len() as u64);
+                assert_eq!(total["out"]["payload"], 12 * 500_000 + "the end".len());
+            }
+            _ => {}
+        }
+    }
+    // All but the line ends after the last event, which may be in the next piece.
+    let all = (raw.sent.len() + raw.received.len()) as u64;
+    assert!(skipped > 5_000_000 && told < 256 << 10);
+    assert!((all - 4..=all).contains(&(skipped + told)), "{skipped} and {told} of {all}");
+}
+
+#[tokio::test]
 async fn of_a_shared_connection_each_page_sees_its_own_requests_only() {
     let server = quiet_server().await;
     let (mine, theirs) = (open_session(&server).await, open_session(&server).await);

@@ -8,7 +8,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{State, Token, listen, run, run_second_origin};
+use super::{State, Token, bind, run, run_second_origin};
 
 /// Open listeners.
 #[derive(Debug)]
@@ -25,12 +25,9 @@ impl Doors {
     /// # Errors
     /// Where an address can't be had, with the flag to change it by.
     pub fn open(listen: SocketAddr, second: Option<SocketAddr>) -> io::Result<Self> {
-        let first = bind(listen, "--listen")?;
+        let first = bind_or_say(listen, "--listen")?;
         let free = listen.ip().is_loopback().then(|| SocketAddr::new(listen.ip(), 0));
-        let second = match second.or(free) {
-            Some(second) => Some(bind(second, "--second-listen")?),
-            None => None,
-        };
+        let second = second.or(free).map(|second| bind_or_say(second, "--second-listen")).transpose()?;
         Ok(Doors { first, second })
     }
 
@@ -72,8 +69,8 @@ pub fn url_with_token(mut address: SocketAddr, token: &Token) -> String {
     format!("http://{address}/?token={}", token.reveal())
 }
 
-fn bind(address: SocketAddr, flag: &str) -> io::Result<TcpListener> {
-    listen::bind(address).map_err(|error| {
+fn bind_or_say(address: SocketAddr, flag: &str) -> io::Result<TcpListener> {
+    bind(address).map_err(|error| {
         let other = SocketAddr::new(address.ip(), 0);
         let message = format!(
             "can't listen on {address}: end what uses port {}, or choose another, as with {flag} {other}: {error}",

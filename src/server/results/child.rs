@@ -1,8 +1,16 @@
-//! The program `experiment`, started for a visitor: its lines become events as it writes them.
+//! The program `experiment`, started for a visitor: what it does becomes events.
+//!
+//! | type | data |
+//! | --- | --- |
+//! | `started` | JSON `{"experiment", "stamp", "started_ms"}` |
+//! | `message` | a line that it wrote |
+//! | `progress` | JSON `{"done", "total"}`: runs that are recorded, and planned |
+//! | `done`, `failed` | as `started`, with `how` it ended, its exit `code`, and both as a `message` |
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    pin::pin,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -17,7 +25,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{About, folder};
-use crate::{encoding, event::Draft, feed::Channel};
+use crate::{
+    encoding,
+    event::{DEFAULT_TYPE, Draft},
+    feed::Channel,
+};
 
 /// Bytes of a line that is told in one event.
 const LINE_BYTES: usize = 4 << 10;
@@ -26,7 +38,13 @@ const LINE_BYTES: usize = 4 << 10;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a cancelled experiment may take to write the report of what it has.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How a program ended that did what it was to do.
+const FINISHED: &str = "finished";
+
+/// How long the last lines are waited for once the program has ended.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What to start.
 #[derive(Debug)]
@@ -115,8 +133,15 @@ impl Child {
             (killed.and(self.process.wait().await), true)
         };
         let whole = async {
-            let (ended, ()) = tokio::join!(ended, lines);
-            ended
+            let (mut ended, mut lines) = (pin!(ended), pin!(lines));
+            tokio::select! {
+                // Whatever the program has started may hold its output open for longer.
+                ended = ended.as_mut() => {
+                    let _ = tokio::time::timeout(LAST_LINES, lines).await;
+                    ended
+                }
+                () = lines.as_mut() => ended.await,
+            }
         };
         let (status, was_cancelled) = tokio::select! {
             ended = whole => ended,
@@ -128,7 +153,7 @@ impl Child {
         let code = status.as_ref().ok().and_then(ExitStatus::code);
         let how = match (was_cancelled, code) {
             (true, _) => "cancelled",
-            (false, Some(0)) => "finished",
+            (false, Some(0)) => FINISHED,
             (false, _) => "failed",
         };
         point_latest_at(&self.out);
@@ -137,12 +162,14 @@ impl Child {
 }
 
 impl Ended {
-    /// Tells it as the last event.
+    /// Tells it as the last event: `done`, or `failed` where it failed or was cancelled.
     pub(super) fn tell(self) {
         let mut about = json!(self.teller.about);
         about["how"] = json!(self.how);
         about["code"] = json!(self.code);
-        self.teller.tell("ended", &encoding::json(&about));
+        about["message"] = json!(format!("{}: {}", self.teller.about.experiment, self.how));
+        let kind = if self.how == FINISHED { "done" } else { "failed" };
+        self.teller.tell(kind, &encoding::json(&about));
     }
 }
 
@@ -171,13 +198,13 @@ async fn tell_lines(from: Option<impl AsyncRead + Unpin>, teller: &Teller) {
                 line.push(byte);
             }
             if byte == b'\n' || line.len() == LINE_BYTES {
-                teller.tell("line", String::from_utf8_lossy(&line).trim_end());
+                teller.tell(DEFAULT_TYPE, String::from_utf8_lossy(&line).trim_end());
                 line.clear();
             }
         }
     }
     if !line.is_empty() {
-        teller.tell("line", String::from_utf8_lossy(&line).trim_end());
+        teller.tell(DEFAULT_TYPE, String::from_utf8_lossy(&line).trim_end());
     }
 }
 
@@ -197,17 +224,16 @@ async fn tell_progress(out: &Path, teller: &Teller) -> std::convert::Infallible 
     }
 }
 
-/// `{"recorded", "planned"}`, from the files that the program writes; `None` before it has a manifest.
+/// `{"done", "total"}` in runs, from the files that the program writes; `None` before it has a manifest.
 fn progress(out: &Path) -> Option<Value> {
     let manifest: Value = serde_json::from_slice(&folder::manifest(out)?).ok()?;
     let planned = manifest.get("planned")?.as_object()?;
-    let recorded = planned.keys().map(|experiment| {
+    let done = planned.keys().map(|experiment| {
         let records = fs::read(out.join(experiment).join("runs.jsonl")).unwrap_or_default();
         records.iter().filter(|byte| **byte == b'\n').count() as u64
     });
-    let (recorded, planned) =
-        (recorded.sum::<u64>(), planned.values().filter_map(Value::as_u64).sum::<u64>());
-    Some(json!({ "recorded": recorded, "planned": planned }))
+    let total = planned.values().filter_map(Value::as_u64);
+    Some(json!({ "done": done.sum::<u64>(), "total": total.sum::<u64>() }))
 }
 
 /// Asks a program to come to its end, as Ctrl-C does.

@@ -60,6 +60,7 @@ pub(crate) struct Runs {
 struct Running {
     about: About,
     cancel: CancellationToken,
+    kill: CancellationToken,
 }
 
 /// An experiment that runs.
@@ -97,6 +98,9 @@ impl Runs {
 
     fn cancel(&self) {
         if let Some(running) = &*self.running.lock() {
+            if running.cancel.is_cancelled() {
+                running.kill.cancel();
+            }
             running.cancel.cancel();
         }
     }
@@ -123,11 +127,11 @@ impl Runs {
         let about = About { experiment, stamp, started_ms: self.clock.now().as_millis() };
         let out = self.folder.join(&about.stamp);
         let program = Program { path: program, experiment: about.experiment.clone(), out };
-        let cancel = CancellationToken::new();
-        let child = Child::start(program, channel, about.clone(), cancel.clone(), self.kill.clone())
+        let (cancel, kill) = (CancellationToken::new(), self.kill.child_token());
+        let child = Child::start(program, channel, about.clone(), cancel.clone(), kill.clone())
             .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
         let place = Arc::clone(&self.running);
-        *running = Some(Running { about: about.clone(), cancel });
+        *running = Some(Running { about: about.clone(), cancel, kill });
         self.tasks.spawn(async move {
             let ended = child.run().await;
             // Free before it is told, so that whoever hears of the end can start the next.
@@ -185,17 +189,21 @@ pub(crate) async fn running(FromState(state): FromState<State>) -> Response {
     json_response(StatusCode::OK, encoding::json(&answer))
 }
 
-/// `DELETE /results/run`: asks what runs to end; 204 also where nothing does.
+/// `DELETE /results/run`: asks what runs to end, which then draws the report of what it has; asked again, it
+/// is ended at once. 204 also where nothing runs.
 pub(crate) async fn cancel(FromState(state): FromState<State>) -> StatusCode {
     state.runs().cancel();
     StatusCode::NO_CONTENT
 }
 
-/// A name, and neither a path nor an option of the program.
+/// A name, perhaps of a definition in a folder; neither a path that leads elsewhere nor an option of the
+/// program.
 fn check_name(name: &str) -> Result<(), Refusal> {
-    let is_plain =
-        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if is_plain && (1..=64).contains(&name.len()) && !name.starts_with('-') {
+    let is_plain = |part: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty() && !part.starts_with('-') && part.bytes().all(is_plain)
+    };
+    if name.len() <= 64 && name.split('/').count() <= 2 && name.split('/').all(is_plain) {
         return Ok(());
     }
     let name: String = name.chars().take(40).collect();
@@ -208,8 +216,10 @@ mod tests {
 
     #[test]
     fn a_name_is_no_path_and_no_option() {
-        assert!(check_name("latency").is_ok() && check_name("slow-network-2").is_ok());
-        for bad in ["", "--out", "../x", "a.toml", "a/b", "A", "a b", &"x".repeat(65)] {
+        for good in ["latency", "slow-network-2", "papers/aquilio"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "--out", "../x", "/a", "a/", "a/b/c", "a/-b", "a.toml", "A", "a b", &"x".repeat(65)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
     }

@@ -77,7 +77,8 @@ pub(crate) struct Piece {
     pub(crate) fields: Option<FrameHeader>,
 }
 
-/// A piece is shown as a whole, so it is kept to a size that a page can show.
+/// A piece is shown as a whole, so it is kept to a size that a page can show; but a head, which is bounded
+/// itself, stays in one.
 const PIECE_BYTES: usize = 4 << 10;
 
 /// Pieces in the making: neighbours of one layer become one.
@@ -107,19 +108,20 @@ impl Pieces {
     }
 
     fn extend(&mut self, layer: Layer, mut bytes: &[u8], mut unmasked: Option<&[u8]>) {
+        let most = if layer == Layer::Head { usize::MAX } else { PIECE_BYTES };
         while !bytes.is_empty() {
             let open = self.0.last_mut().filter(|piece| {
                 piece.layer == layer
                     && piece.fields.is_none()
                     && piece.unmasked.is_some() == unmasked.is_some()
-                    && piece.bytes.len() < PIECE_BYTES
+                    && piece.bytes.len() < most
             });
             let Some(piece) = open else {
                 let unmasked = unmasked.map(|_| Vec::new());
                 self.0.push(Piece { layer, bytes: Vec::new(), unmasked, fields: None });
                 continue;
             };
-            let fits = bytes.len().min(PIECE_BYTES - piece.bytes.len());
+            let fits = bytes.len().min(most - piece.bytes.len());
             piece.bytes.extend_from_slice(&bytes[..fits]);
             bytes = &bytes[fits..];
             if let (Some(kept), Some(more)) = (&mut piece.unmasked, &mut unmasked) {

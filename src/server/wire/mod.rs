@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `tap` | decides, request by request, whose bytes these are |
 //! | `message`, `events`, `frames` | sort bytes into layers as they pass: HTTP, event streams, WebSocket |
+//! | `secrets` | what no page is shown |
 //! | `layer` | the layers, and runs of bytes |
 //! | `session` | what a page may still see, bounded; what has passed, counted |
 //! | `endpoints` | how a page asks and is told |
@@ -19,6 +20,7 @@ mod events;
 mod frames;
 mod layer;
 mod message;
+mod secrets;
 mod session;
 mod tap;
 
@@ -48,7 +50,7 @@ const MAX_SESSIONS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Wires {
     clock: Clock,
-    /// What no page may see, even of its own: its script can't read the cookie that this is in.
+    /// What changing things needs, which is not to be seen.
     token: Option<String>,
     /// Which stretch of time with sessions this is; 0 while there are none.
     epoch: AtomicU64,
@@ -118,17 +120,10 @@ impl Wires {
         self.clock.now()
     }
 
-    /// Writes stars over the token, so that the view can be shown to a class.
+    /// Hides what is not to be shown to a class.
     fn without_secrets(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
-        let Some(token) = &self.token else { return pieces };
         for piece in pieces.iter_mut().filter(|piece| piece.layer == Layer::Head) {
-            let mut start = 0;
-            while let Some(at) =
-                piece.bytes[start..].windows(token.len()).position(|it| it == token.as_bytes())
-            {
-                piece.bytes[start + at..start + at + token.len()].fill(b'*');
-                start += at + token.len();
-            }
+            secrets::hide(&mut piece.bytes, self.token.as_deref());
         }
         pieces
     }
