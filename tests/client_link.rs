@@ -214,6 +214,26 @@ async fn silence_swallows_and_tells_nobody() {
     assert!(quiet.is_err(), "{quiet:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_sent_while_the_plug_is_pulled_arrives_once_it_is_back() {
+    let relay = Relay::start(echo().await).await.unwrap();
+    let mut old = TcpStream::connect(relay.addr()).await.unwrap();
+    exchange(&mut old, b"before").await;
+    let guard = relay.apply(Fault::Unplug);
+    let mut new = TcpStream::connect(relay.addr()).await.unwrap();
+    exchange(&mut new, b"another connection passes").await;
+    old.write_all(b"meanwhile").await.unwrap();
+    let quiet = timeout(Duration::from_millis(100), old.read(&mut [0])).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    // Nothing was acknowledged, so that TCP sends it again: no byte is lost.
+    drop(guard);
+    let mut back = [0; 9];
+    timeout(PATIENCE, old.read_exact(&mut back)).await.unwrap().unwrap();
+    assert_eq!(&back, b"meanwhile");
+    exchange(&mut old, b"after").await;
+}
+
 #[tokio::test]
 async fn refusal_shuts_the_port_and_opens_it_again() {
     let relay = Relay::start(echo().await).await.unwrap();

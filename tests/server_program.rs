@@ -162,3 +162,51 @@ fn completions_are_printed() {
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("--max-connections"));
 }
+
+#[tokio::test]
+async fn bound_elsewhere_it_tells_a_token_on_standard_error_and_only_the_address_on_standard_output() {
+    let mut child = command().args(["--listen", "0.0.0.0:0"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let (program, address) = announced(child);
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    let (url, token) = line.trim_end().split_once("/?token=").unwrap();
+    assert_eq!(url, format!("to change anything, open http://127.0.0.1:{}", address.port()));
+    let local = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    for (query, status) in [(String::new(), "401"), (format!("?token={token}"), "201")] {
+        let head = format!("POST /channels/a/events{query}\nContent-Type: text/plain\nConnection: close");
+        let answer = ask(local, &head, "x").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    assert!(ask(local, "GET /origins\nConnection: close", "").await.ends_with("{\"second\":null}"));
+    drop(program);
+}
+
+#[tokio::test]
+async fn on_the_loopback_it_needs_no_token_and_has_a_second_origin() {
+    let (_program, address) = start(&[]);
+    let head = "POST /channels/a/events\nContent-Type: text/plain\nConnection: close";
+    assert!(ask(address, head, "x").await.starts_with("HTTP/1.1 201 "));
+    let origins = ask(address, "GET /origins\nConnection: close", "").await;
+    let second = origins.split("{\"second\":\"http://").nth(1).unwrap().trim_end_matches("\"}");
+    let answer = ask(second.parse().unwrap(), "GET /healthz\nConnection: close", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn a_weak_token_and_a_strange_origin_are_bad_usage() {
+    for arguments in [["--token", "short"], ["--allow-origin", "lab.example"]] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("use ") && said.contains(arguments[1]), "{said}");
+    }
+}
+
+async fn ask(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    send(&mut tcp, address, head, body).await;
+    let mut answer = String::new();
+    patiently(tcp.read_to_string(&mut answer)).await.unwrap();
+    answer
+}

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
 use pushlab::{
     clock::Clock,
-    server::{self, Flags, State},
+    server::{self, Doors, Flags, State},
 };
-use tokio::{net::TcpListener, signal};
+use tokio::signal;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +23,10 @@ struct Args {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
+    /// Where the second origin listens, at which the tour's pages look from outside [default: a free port
+    /// of the same address, where that is the loopback; else none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    second_listen: Option<SocketAddr>,
     #[command(flatten)]
     flags: Flags,
     /// What to log on standard error: error, warn, info, debug or trace, also by module
@@ -56,20 +60,19 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
     log.with_writer(io::stderr).init();
     let shutdown = shutdown_on_signal()?;
-    let state = State::new(args.flags.config(), Clock::inherited());
-    let listen = args.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        let other = SocketAddr::new(listen.ip(), 0);
-        format!(
-            "can't listen on {listen}: end what uses port {}, or choose another, as with --listen {other}",
-            listen.port()
-        )
-    })?;
+    let config = args.flags.config(args.listen.ip());
+    let doors = Doors::open(args.listen, args.second_listen)?;
+    let address = doors.address()?;
+    if let Some(token) = &config.token {
+        // Standard output is for programs, which wait for one line there.
+        eprintln!("to change anything, open {}", server::url_with_token(address, token));
+    }
+    let state = State::new(config, Clock::inherited());
     // The kernel takes connections up from here on, so whoever reads this line is answered. A closed
     // standard output is no reason not to serve.
     let mut stdout = io::stdout();
-    let _ = writeln!(stdout, "listening on http://{}", listener.local_addr()?).and_then(|()| stdout.flush());
-    server::run(listener, state, shutdown).await.context("the server ended early")
+    let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+    doors.serve(state, shutdown).await.context("the server ended early")
 }
 
 /// A token that SIGINT or SIGTERM cancels. The handlers stand before the address is printed: a signal

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderName, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, Connection, SendRequest},
@@ -35,8 +35,8 @@ use crate::link::{Counted, Tally};
 pub(super) struct Http {
     endpoint: Endpoint,
     pub(super) tally: Arc<Tally>,
-    sender: SendRequest<Empty<Bytes>>,
-    connection: Connection<TokioIo<Counted>, Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
+    connection: Connection<TokioIo<Counted>, Full<Bytes>>,
     /// How the driver came to its end, after which it must not be polled again.
     ended: Option<Cause>,
 }
@@ -88,7 +88,7 @@ impl Http {
                 request = request.header(name, *value);
             }
             let request = request
-                .body(Empty::new())
+                .body(Full::default())
                 .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
             let (asked, read_before) = (Instant::now(), http.tally.read_at());
             let response = match http.send(request).await {
@@ -114,7 +114,28 @@ impl Http {
         Err(Cause::Refused(format!("more than {} redirects", limits::REDIRECTS)))
     }
 
-    async fn connect(endpoint: Endpoint, context: &Context) -> Result<Http, Cause> {
+    /// Sends a POST with a JSON body over the connection in `slot`, or over a new one put there. A redirect
+    /// is an answer like any other: nobody wants a message sent twice.
+    pub(super) async fn post(
+        slot: &mut Option<Http>,
+        url: &Url,
+        json: Bytes,
+        context: &Context,
+    ) -> Result<Response<Incoming>, Cause> {
+        let http = match slot {
+            Some(http) => http,
+            None => slot.insert(Http::connect(Endpoint::of(url)?, context).await?),
+        };
+        let request = Request::post(request_target(url, &[]))
+            .header(header::HOST, http.endpoint.host_header())
+            .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(json))
+            .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
+        http.send(request).await
+    }
+
+    pub(super) async fn connect(endpoint: Endpoint, context: &Context) -> Result<Http, Cause> {
         let stream = endpoint.connect(context).await?;
         let tally = stream.tally();
         let (sender, connection) = http1::Builder::new()
@@ -125,7 +146,7 @@ impl Http {
         Ok(Http { endpoint, tally, sender, connection, ended: None })
     }
 
-    async fn send(&mut self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Cause> {
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Cause> {
         let Http { tally, sender, connection, ended, .. } = self;
         drive(connection, ended, async {
             sender.ready().await?;
@@ -190,7 +211,7 @@ impl Http {
 
 /// Polls a connection beside a future that waits for something that it does.
 async fn drive<T>(
-    connection: &mut Connection<TokioIo<Counted>, Empty<Bytes>>,
+    connection: &mut Connection<TokioIo<Counted>, Full<Bytes>>,
     ended: &mut Option<Cause>,
     future: impl Future<Output = hyper::Result<T>>,
 ) -> Result<T, Cause> {

@@ -9,6 +9,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `short_poll`, `long_poll`, `sse`, `websocket`, `floor` | one way of reading each |
+//! | `publish` | the other direction: what a reader sends |
 //! | `lifecycle` | what they do alike: connect, live, lose the connection, wait, connect again |
 //! | `backoff` | how long to wait; pure |
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
@@ -27,6 +28,7 @@ mod limits;
 mod long_poll;
 mod message;
 mod poll;
+pub mod publish;
 mod refusal;
 mod short_poll;
 mod sse;

@@ -19,21 +19,23 @@ use super::{
 pub(super) struct ShortPoll {
     poll: Poll,
     policy: Policy,
-    schedule: Schedule,
+    /// From the first question on: a client that is made and started later asks at times of its own.
+    schedule: Option<Schedule>,
 }
 
 impl ShortPoll {
     pub(super) fn new(subscription: Subscription) -> Self {
-        let schedule = Schedule::new(Instant::now(), subscription.policy.interval);
-        ShortPoll { poll: Poll::new(&subscription), policy: subscription.policy, schedule }
+        ShortPoll { poll: Poll::new(&subscription), policy: subscription.policy, schedule: None }
     }
 
     async fn read(&mut self, slot: &mut Option<Http>, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
         // Whatever was waited before this connection was the wait.
-        self.schedule.hurry(Instant::now());
+        let now = Instant::now();
+        let schedule = self.schedule.get_or_insert_with(|| Schedule::new(now, self.policy.interval));
+        schedule.hurry(now);
         loop {
-            sleep_until(self.schedule.next).await;
-            self.schedule.advance(Instant::now());
+            sleep_until(schedule.next).await;
+            schedule.advance(Instant::now());
             self.poll.ask(slot, &[], self.policy.answer_within, teller).await?;
         }
     }
@@ -41,7 +43,8 @@ impl ShortPoll {
 
 impl Session for ShortPoll {
     fn standard_wait(&self) -> Option<Duration> {
-        Some(self.schedule.next.saturating_duration_since(Instant::now()))
+        let next = self.schedule.as_ref().map(|schedule| schedule.next);
+        Some(next.map_or(Duration::ZERO, |next| next.saturating_duration_since(Instant::now())))
     }
 
     async fn run(&mut self, teller: &mut Teller<'_>) -> Over {

@@ -21,6 +21,7 @@ use super::{
     lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
     message::{self, Message},
+    publish::Outbox,
     refusal::{may_pass, refusal},
 };
 use crate::{
@@ -34,11 +35,19 @@ pub(super) struct WebSocket {
     policy: Policy,
     /// Where it stands; `None` until the server has said, and always with servers that never do.
     cursor: Option<String>,
+    /// What is to be sent on the same connection.
+    outbox: Outbox,
 }
 
 impl WebSocket {
     pub(super) fn new(subscription: Subscription) -> Self {
-        WebSocket { url: subscription.url, policy: subscription.policy, cursor: subscription.after }
+        Self::sending(subscription, Outbox::default())
+    }
+
+    /// One that also sends what is put into the outbox.
+    pub(super) fn sending(subscription: Subscription, outbox: Outbox) -> Self {
+        let Subscription { url, after, policy } = subscription;
+        WebSocket { url, policy, cursor: after, outbox }
     }
 
     async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Over {
@@ -79,7 +88,18 @@ impl WebSocket {
         teller: &mut Teller<'_>,
     ) -> Result<Infallible, Over> {
         let mut is_first = true;
-        while let Some(frame) = socket.next().await {
+        // What was sent on an earlier connection will not be answered on this one.
+        self.outbox.forget();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = socket.next() => frame,
+                text = self.outbox.next() => {
+                    socket.send(Frame::text(text)).await.map_err(|error| lost(&error))?;
+                    continue;
+                }
+            };
+            let Some(frame) = frame else { break };
             let at = tally.read_at();
             match frame.map_err(|error| lost(&error))? {
                 Frame::Text(text) => self.tell_text(at, &text, is_first, teller)?,
@@ -122,7 +142,14 @@ impl WebSocket {
                 self.cursor = Some(cursor.into_owned());
                 Ok(())
             }
-            Message::Published => Ok(()),
+            Message::Published => {
+                self.outbox.answered(Ok(at), text.len());
+                Ok(())
+            }
+            Message::Error(error) if self.outbox.awaits_answer() => {
+                self.outbox.answered(Err(Cause::Refused(error.into_owned())), text.len());
+                Ok(())
+            }
             Message::Error(error) => teller.tell(at, &other("error", &error)),
             // A later `{"cursor"}` is none of our server's.
             Message::Cursor(_) | Message::Other => teller.tell(at, &other(DEFAULT_TYPE, text)),

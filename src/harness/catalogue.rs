@@ -2,8 +2,10 @@
 //!
 //! The definitions under `experiments/` are built in, so that the program runs from any folder. Where such a
 //! file lies below the current folder, it is read instead: it may have been changed since.
+//!
+//! A name may have a folder in front, as `papers/johannessen-2014`; it is the file's path below `experiments/`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rust_embed::RustEmbed;
 
@@ -50,12 +52,13 @@ pub enum CatalogueError {
 /// The names of all experiments, the core ones first.
 pub fn names() -> Vec<String> {
     let mut names: Vec<String> = BuiltIn::iter()
-        .filter(|file| !file.contains('/'))
         .filter_map(|file| file.strip_suffix(".toml").map(str::to_owned))
-        .chain(names_in_folder())
+        .chain(names_in_folder(Path::new(FOLDER)))
+        .filter(|name| is_plain(name))
         .collect();
     let rank = |name: &String| CORE.iter().position(|core| core == name).unwrap_or(CORE.len());
-    names.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
+    let nested = |name: &String| name.contains('/');
+    names.sort_by(|one, other| (rank(one), nested(one), one).cmp(&(rank(other), nested(other), other)));
     names.dedup();
     names
 }
@@ -68,9 +71,12 @@ pub fn find(name: &str) -> Result<Sourced, CatalogueError> {
     if name.ends_with(".toml") {
         return from_file(Path::new(name));
     }
+    if !is_plain(name) {
+        return Err(CatalogueError::Unknown(name.to_owned()));
+    }
     let file = Path::new(FOLDER).join(format!("{name}.toml"));
     if file.is_file() {
-        return from_file(&file);
+        return parse(&file, name, read(&file)?);
     }
     let embedded = BuiltIn::get(&format!("{name}.toml"));
     let embedded = embedded.ok_or_else(|| CatalogueError::Unknown(name.to_owned()))?;
@@ -79,10 +85,21 @@ pub fn find(name: &str) -> Result<Sourced, CatalogueError> {
 }
 
 fn from_file(path: &Path) -> Result<Sourced, CatalogueError> {
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| CatalogueError::Unreadable { file, source })?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    parse(path, &name, text)
+    parse(path, &name, read(path)?)
+}
+
+fn read(path: &Path) -> Result<String, CatalogueError> {
+    let file = path.display().to_string();
+    std::fs::read_to_string(path).map_err(|source| CatalogueError::Unreadable { file, source })
+}
+
+/// Whether a name can be a folder's below a run's, and nowhere else.
+pub fn is_plain(name: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    name.split('/').count() <= 2 && name.split('/').all(plain)
 }
 
 fn parse(path: &Path, name: &str, text: String) -> Result<Sourced, CatalogueError> {
@@ -90,15 +107,18 @@ fn parse(path: &Path, name: &str, text: String) -> Result<Sourced, CatalogueErro
     Ok(Sourced { definition, text })
 }
 
-fn names_in_folder() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
-    entries
-        .filter_map(|entry| {
-            let path: PathBuf = entry.ok()?.path();
-            let is_definition = path.extension().is_some_and(|extension| extension == "toml");
-            is_definition.then(|| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))?
-        })
-        .collect()
+fn names_in_folder(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names = Vec::new();
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let Some(stem) = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()) else { continue };
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            names.push(stem);
+        } else if folder == Path::new(FOLDER) && path.is_dir() {
+            names.extend(names_in_folder(&path).into_iter().map(|name| format!("{stem}/{name}")));
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -111,6 +131,14 @@ mod tests {
         assert!(names.starts_with(&CORE.map(str::to_owned)), "{names:?}");
         for name in names {
             find(&name).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_folder_is_found_and_none_leads_elsewhere() {
+        assert!(names().iter().any(|name| name == "papers/johannessen-2014"));
+        for name in ["../latency", "papers/../latency", "/latency", "papers//latency", "a/b/c"] {
+            assert!(matches!(find(name), Err(CatalogueError::Unknown(_))), "{name}");
         }
     }
 

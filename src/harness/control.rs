@@ -2,7 +2,7 @@
 //!
 //! They go over connections of their own, which no meter counts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -14,10 +14,14 @@ use hyper_util::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::schedule::Pattern;
+use super::payload;
+use crate::{clock::Timestamp, schedule::Pattern};
 
 /// How long the server may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether something has come.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// The most that an answer may hold.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -116,6 +120,71 @@ impl Control {
         head.map(|head| head.cursor).map_err(|error| self.error(Method::GET, &path, error.to_string()))
     }
 
+    /// How many readers the server counts on a channel, by transport.
+    ///
+    /// # Errors
+    /// Where the answer does not say.
+    pub async fn readers(&self, channel: &str) -> Result<BTreeMap<String, u64>, ControlError> {
+        #[derive(Deserialize)]
+        struct Described {
+            readers: BTreeMap<String, u64>,
+        }
+        let path = format!("channels/{channel}");
+        let answer = self.ask(Method::GET, &path, None).await?;
+        let described: Result<Described, _> = serde_json::from_slice(&answer);
+        described
+            .map(|described| described.readers)
+            .map_err(|error| self.error(Method::GET, &path, error.to_string()))
+    }
+
+    /// Has the server reset all readers of a channel, at once.
+    ///
+    /// # Errors
+    /// Where the server refuses.
+    pub async fn disconnect(&self, channel: &str) -> Result<(), ControlError> {
+        let body = Some(("application/json", Bytes::from_static(br#"{"how":"reset"}"#)));
+        self.ask(Method::POST, &format!("channels/{channel}/disconnect"), body).await.map(drop)
+    }
+
+    /// Lets the built-in source publish on a channel of this name, which nobody else uses, and returns the
+    /// server's own stamp of one of its events: a moment after the request was sent, and before the event
+    /// was received.
+    ///
+    /// # Errors
+    /// Where the server refuses, or nothing comes.
+    pub async fn stamp(&self, channel: &str) -> Result<Timestamp, ControlError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            cursor: String,
+            events: Vec<Sourced>,
+        }
+        #[derive(Deserialize)]
+        struct Sourced {
+            data: String,
+        }
+        let path = format!("channels/{channel}/short-poll");
+        let malformed = |problem: String| self.error(Method::GET, &path, problem);
+        let mut cursor = None;
+        let source = SourceRequest { rate: 1_000.0, payload_bytes: 100, pattern: Pattern::Steady, seed: 1 };
+        for _ in 0..ANSWER_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
+            let after = cursor.as_ref().map(|cursor| format!("after={cursor}"));
+            let answer = self.ask_with(Method::GET, &path, after.as_deref(), None).await?;
+            let answer: Answer =
+                serde_json::from_slice(&answer).map_err(|error| malformed(error.to_string()))?;
+            let stamped = answer.events.iter().find_map(|event| payload::read(&event.data)?.at);
+            if let Some(stamp) = stamped {
+                self.stop_source(channel).await?;
+                return Ok(stamp);
+            }
+            if cursor.is_none() {
+                cursor = Some(answer.cursor);
+                self.start_source(channel, source).await?;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Err(malformed("the built-in source publishes nothing".to_owned()))
+    }
+
     /// The URL of a path below the base.
     pub fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
@@ -132,8 +201,20 @@ impl Control {
         path: &str,
         body: Option<(&'static str, Bytes)>,
     ) -> Result<Bytes, ControlError> {
+        self.ask_with(method, path, None, body).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Bytes, ControlError> {
         let fail = |problem: String| self.error(method.clone(), path, problem);
-        let mut request = Request::builder().method(&method).uri(self.url(path).as_str());
+        let mut url = self.url(path);
+        url.set_query(query);
+        let mut request = Request::builder().method(&method).uri(url.as_str());
         if let Some((content_type, _)) = &body {
             request = request.header(header::CONTENT_TYPE, *content_type);
         }

@@ -137,7 +137,9 @@ fn failure(path: &Path, what: &str, error: &io::Error) -> FolderError {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; choose a folder that you may write with --out"
         }
-        io::ErrorKind::StorageFull => "; free some space, or choose another disk with --out",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "; free some space, or choose another disk with --out"
+        }
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "; choose another folder with --out",
         _ => "",
     };

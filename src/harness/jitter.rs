@@ -41,9 +41,16 @@ impl Jitter {
         Jitter { lateness, task }
     }
 
+    /// By how many microseconds half of the wake-ups, and 99 in 100, were late at most.
+    pub fn percentiles(&self) -> Option<(f64, f64)> {
+        let mut lateness = self.lateness.lock();
+        let mut at = |percent| Some(at_most(percent, &mut lateness)?.as_secs_f64() * 1e6);
+        Some((at(50)?, at(99)?))
+    }
+
     /// What should be said of the figures, where more than one wake-up in ten was too late.
     pub fn doubt(&self) -> Option<String> {
-        let ninth = nine_in_ten(&mut self.lateness.lock())?;
+        let ninth = at_most(90, &mut self.lateness.lock())?;
         (ninth > TOLERATED).then(|| {
             format!(
                 "the measuring process itself woke up {:.1} ms late in one case of ten: the machine is busy; close \
@@ -60,9 +67,10 @@ impl Drop for Jitter {
     }
 }
 
-fn nine_in_ten(lateness: &mut [Duration]) -> Option<Duration> {
+/// How late so many in a hundred were at most.
+fn at_most(percent: usize, lateness: &mut [Duration]) -> Option<Duration> {
     lateness.sort_unstable();
-    lateness.get(lateness.len() * 9 / 10).copied()
+    lateness.get(lateness.len() * percent / 100).copied()
 }
 
 #[cfg(test)]
@@ -73,9 +81,9 @@ mod tests {
     fn one_late_wake_up_in_twenty_is_forgiven_and_three_are_not() {
         let mut lateness = vec![Duration::from_millis(1); 19];
         lateness.push(Duration::from_millis(80));
-        assert_eq!(nine_in_ten(&mut lateness), Some(Duration::from_millis(1)));
+        assert_eq!(at_most(90, &mut lateness), Some(Duration::from_millis(1)));
         lateness.extend([Duration::from_millis(80); 2]);
-        assert_eq!(nine_in_ten(&mut lateness), Some(Duration::from_millis(80)));
-        assert_eq!(nine_in_ten(&mut []), None);
+        assert_eq!(at_most(90, &mut lateness), Some(Duration::from_millis(80)));
+        assert_eq!(at_most(90, &mut []), None);
     }
 }

@@ -5,7 +5,7 @@
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
-    definition::{Client, Conditions, Definition, Fault, Layout, Profile},
+    definition::{Between, Client, Conditions, Definition, Fault, Layout, Network, Profile},
     record::Parameters,
 };
 use crate::schedule::Pattern;
@@ -49,6 +49,10 @@ pub struct Condition {
     pub pattern: Pattern,
     /// What is done in the middle of the run.
     pub fault: Option<Fault>,
+    /// What stands between the clients and the server; `None` for nothing.
+    pub network: Option<Network>,
+    /// Milliseconds between the server's heartbeats, where the conditions say so.
+    pub heartbeat_ms: Option<u64>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -129,6 +133,11 @@ impl Plan {
 }
 
 impl Condition {
+    /// What stands between the clients and the server.
+    pub fn between(&self) -> Between {
+        self.network.as_ref().and_then(Network::between).unwrap_or(Between::Direct)
+    }
+
     /// As a record says it of one client.
     pub fn parameters(&self, client: &Client) -> Parameters {
         Parameters {
@@ -138,6 +147,8 @@ impl Condition {
             pattern: self.pattern.slug().to_owned(),
             interval_ms: client.interval_ms,
             fault: self.fault.map(|fault| fault.slug().to_owned()),
+            network: self.network.as_ref().map(|network| network.name().to_owned()),
+            heartbeat_ms: self.heartbeat_ms,
             warm_up_s: self.warm_up_s,
             measure_s: self.measure_s,
             seed: self.seed,
@@ -149,7 +160,10 @@ impl Condition {
         let Condition { readers, rate, payload_bytes, .. } = self;
         let pattern = self.pattern.slug();
         let fault = self.fault.map(|fault| format!("/{}", fault.slug())).unwrap_or_default();
-        format!("{}/{readers}x{rate}x{payload_bytes}B/{pattern}{fault}/{repetition}", client.name)
+        let network = self.network.as_ref().map(|it| format!("/{}", it.name())).unwrap_or_default();
+        let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
+        let conditions = format!("{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
+        format!("{}/{conditions}/{repetition}", client.name)
     }
 }
 
@@ -166,6 +180,16 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
         [] => vec![None],
         faults => faults.iter().copied().map(Some).collect(),
     };
+    let networks: Vec<Option<Network>> = match conditions.network.as_slice() {
+        [] => vec![None],
+        networks => {
+            networks.iter().map(|it| (it.between() != Some(Between::Direct)).then(|| it.clone())).collect()
+        }
+    };
+    let heartbeats: Vec<_> = match conditions.heartbeat_ms.as_slice() {
+        [] => vec![None],
+        heartbeats => heartbeats.iter().copied().map(Some).collect(),
+    };
     let measure_s = match (conditions.measure_s, form) {
         (None, _) => profile.measure_s,
         (Some(seconds), Form::Quick) => seconds.quick,
@@ -178,16 +202,21 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                 for &pattern in &conditions.pattern {
                     for &fault in &faults {
                         let warm_up_s = profile.warm_up_s;
-                        all.push(Condition {
+                        let pairs = networks
+                            .iter()
+                            .flat_map(|network| heartbeats.iter().map(move |beat| (network, beat)));
+                        all.extend(pairs.map(|(network, &heartbeat_ms)| Condition {
                             readers,
                             rate,
                             payload_bytes,
                             pattern,
                             fault,
+                            network: network.clone(),
+                            heartbeat_ms,
                             warm_up_s,
                             measure_s,
                             seed,
-                        });
+                        }));
                     }
                 }
             }

@@ -16,7 +16,7 @@ pub fn usage(pid: u32) -> Usage {
     let folder = std::path::PathBuf::from(format!("/proc/{pid}"));
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).ok();
     Usage {
-        cpu: read("stat").and_then(|text| cpu_ticks(&text)).map(ticks_to_time),
+        cpu: cpu_clock(pid).or_else(|| read("stat").and_then(|text| cpu_ticks(&text)).map(ticks_to_time)),
         rss_kib: read("status").and_then(|text| status_field(&text, "VmRSS:")),
     }
 }
@@ -24,6 +24,35 @@ pub fn usage(pid: u32) -> Usage {
 /// The usage of this process.
 pub fn own_usage() -> Usage {
     usage(std::process::id())
+}
+
+/// How often the threads of a process have given up the processor to wait for something: its wake-ups.
+/// `None`: there is no such process, or this system does not tell.
+pub fn wakeups(pid: u32) -> Option<u64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let statuses = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let switches: Vec<u64> =
+        statuses.filter_map(|text| status_field(&text, "voluntary_ctxt_switches:")).collect();
+    (!switches.is_empty()).then(|| switches.iter().sum())
+}
+
+/// A process's CPU clock, which counts finely where the ticks of `/proc` are a hundredth of a second.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn cpu_clock(pid: u32) -> Option<Duration> {
+    let pid = libc::pid_t::try_from(pid).ok()?;
+    let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: both pointers are to valid, writable values of the types that the calls fill; a process that
+    // is not there makes them fail.
+    let read = unsafe {
+        libc::clock_getcpuclockid(pid, &raw mut clock) == 0 && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    read.then(|| Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_clock(_: u32) -> Option<Duration> {
+    None
 }
 
 /// Fields 14 and 15 of `/proc/PID/stat`; the second field, the name, may hold spaces and brackets.
@@ -71,5 +100,19 @@ mod tests {
     fn this_process_uses_memory() {
         assert!(own_usage().rss_kib.is_some_and(|kib| kib > 100));
         assert_eq!(usage(u32::MAX), Usage::default(), "no such process");
+        assert_eq!(wakeups(u32::MAX), None, "no such process");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn work_shows_on_the_clock_and_waiting_as_wake_ups() {
+        let (cpu, woken) = (own_usage().cpu, wakeups(std::process::id()));
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(5) {
+            std::hint::spin_loop();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(own_usage().cpu > cpu, "finer than a tick");
+        assert!(wakeups(std::process::id()) > woken);
     }
 }

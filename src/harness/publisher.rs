@@ -1,4 +1,4 @@
-//! Publishing from the harness: one event at a time by `POST`, each until it is acknowledged.
+//! Publishing from the harness, or by a reader in it: one event at a time, each until it is acknowledged.
 //!
 //! Used where it must be known what was acknowledged even if the server dies, and where a payload is too
 //! small for the built-in source. An event whose publish fails is tried again, so numbers have no holes;
@@ -10,14 +10,26 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{control::Control, payload, plan::Condition, reader::Timing};
+use super::{
+    control::Control,
+    payload,
+    plan::Condition,
+    reader::{Notes, Timing},
+};
 use crate::{
+    client,
     clock::{Clock, Timestamp},
     schedule::Schedule,
 };
 
 /// From one attempt at an event to the next.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// How long a reader's message may take to be answered; the harness's own requests have such a limit too.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often a closed loop looks whether its event has come.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// What was published, in order: number `n` at index `n - 1`.
 pub type Published = Arc<Mutex<Vec<Publish>>>;
@@ -31,31 +43,122 @@ pub struct Publish {
     pub acknowledged: Timestamp,
 }
 
-/// Publishes on schedule from `start` on until told to stop. An event that is under way then is finished.
-pub async fn publish(
-    control: Control,
-    channel: String,
-    condition: Condition,
-    (clock, start): (Clock, Timestamp),
-    timing: Arc<Timing>,
-    published: Published,
-    stop: CancellationToken,
-) {
-    let schedule = Schedule::new(condition.rate, condition.pattern, condition.seed);
-    for (seq, offset) in (1..).zip(schedule) {
-        let intended = start + offset;
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = clock.sleep_until(intended) => {}
-        }
-        timing.intend(intended);
-        while control.publish(&channel, payload::numbered(seq, condition.payload_bytes)).await.is_err() {
-            // The server is down, or going down. Whether it stays down is for the run to notice.
+/// How an event is published.
+#[derive(Debug)]
+pub enum Way {
+    /// By the harness's own request, to a channel.
+    Control(Box<Control>, String),
+    /// By the reader itself.
+    Reader(client::publish::Publisher),
+}
+
+/// What publishing by a reader took, in application bytes, and how often it failed.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Messages: frames, or requests with their heads.
+    pub bytes_out: u64,
+    /// Their acknowledgements.
+    pub bytes_in: u64,
+    /// Per message, when it was meant to be sent and how long its acknowledgement took from then on, in
+    /// microseconds. Where nothing but this process's own timer was late, the time runs from its ringing.
+    pub round_trips: Vec<(Timestamp, u64)>,
+    /// Why the last attempt failed that did; `None` where every one was acknowledged.
+    pub failure: Option<String>,
+}
+
+/// What a publisher is started with.
+#[derive(Debug)]
+pub struct Publishing {
+    /// How.
+    pub way: Way,
+    /// The schedule and the payload.
+    pub condition: Condition,
+    /// The clock.
+    pub clock: Clock,
+    /// When the schedule begins.
+    pub start: Timestamp,
+    /// Where intended times are noted.
+    pub timing: Arc<Timing>,
+    /// Where acknowledged publishes are noted.
+    pub published: Published,
+    /// Ends it. An event that is under way then is finished.
+    pub stop: CancellationToken,
+    /// A closed loop: all these must have an event before the next one is published. Empty for a publisher
+    /// that keeps to its schedule whatever becomes of its events.
+    pub closed_loop: Vec<Arc<Notes>>,
+}
+
+impl Publishing {
+    /// Publishes on schedule until told to stop.
+    pub async fn run(self) -> Sent {
+        let Publishing { mut way, condition, clock, start, timing, published, stop, closed_loop } = self;
+        let mut sent = Sent::default();
+        let schedule = Schedule::new(condition.rate, condition.pattern, condition.seed);
+        for (seq, offset) in (1..).zip(schedule) {
+            let intended = start + offset;
+            let is_behind = clock.now() >= intended;
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
+                () = stop.cancelled() => break,
+                () = clock.sleep_until(intended) => {}
+            }
+            let begun = if is_behind { intended } else { clock.now() };
+            timing.intend(intended);
+            if !closed_loop.is_empty() {
+                timing.sent(clock.now());
+            }
+            let data = payload::numbered(seq, condition.payload_bytes);
+            let Some(acknowledged) = until_acknowledged(&mut way, &data, clock, &mut sent, &stop).await
+            else {
+                break;
+            };
+            published.lock().push(Publish { intended, acknowledged });
+            let micros = u64::try_from(acknowledged.micros_since(begun)).unwrap_or_default();
+            sent.round_trips.push((intended, micros));
+            for reader in &closed_loop {
+                while reader.highest() < seq && !stop.is_cancelled() {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
             }
         }
-        published.lock().push(Publish { intended, acknowledged: clock.now() });
+        if let Way::Reader(publisher) = way {
+            publisher.close().await;
+        }
+        sent
+    }
+}
+
+/// Publishes one event, and again where that failed: the server is down, or going down. Whether it stays
+/// down is for the run to notice. `None` where it was told to stop meanwhile.
+async fn until_acknowledged(
+    way: &mut Way,
+    data: &str,
+    clock: Clock,
+    sent: &mut Sent,
+    stop: &CancellationToken,
+) -> Option<Timestamp> {
+    loop {
+        let failure = match way {
+            Way::Control(control, channel) => match control.publish(channel, data.to_owned()).await {
+                Ok(_) => return Some(clock.now()),
+                Err(error) => error.to_string(),
+            },
+            Way::Reader(publisher) => {
+                let answered = tokio::time::timeout(ANSWER_WITHIN, publisher.publish(data)).await;
+                match answered {
+                    Ok(Ok(acknowledged)) => {
+                        sent.bytes_out += acknowledged.bytes_out;
+                        sent.bytes_in += acknowledged.bytes_in;
+                        return Some(acknowledged.at);
+                    }
+                    Ok(Err(cause)) => cause.to_string(),
+                    Err(_) => format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
+                }
+            }
+        };
+        sent.failure = Some(failure);
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
+        }
     }
 }

@@ -33,12 +33,18 @@ pub struct Timing {
     /// Intended times by number, where the events themselves do not say: the harness's own publisher
     /// notes them here before it publishes.
     intended: Mutex<Vec<Timestamp>>,
+    /// When each was really published, where the publisher is a closed loop.
+    sent: Mutex<Vec<Timestamp>>,
 }
 
 impl Timing {
     /// Nothing counts until [`Timing::measure_from`] says so.
     pub fn new() -> Arc<Self> {
-        Arc::new(Timing { measure_from: AtomicI64::new(i64::MAX), intended: Mutex::default() })
+        Arc::new(Timing {
+            measure_from: AtomicI64::new(i64::MAX),
+            intended: Mutex::default(),
+            sent: Mutex::default(),
+        })
     }
 
     /// From when on latencies count.
@@ -51,19 +57,36 @@ impl Timing {
         self.intended.lock().push(at);
     }
 
-    fn intended(&self, seq: u64) -> Option<Timestamp> {
-        self.intended.lock().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
+    /// Notes when an event was really published: what a closed loop takes for its beginning. Events that are
+    /// measured against nothing else need no such note.
+    pub fn sent(&self, at: Timestamp) {
+        self.sent.lock().push(at);
     }
+
+    /// Whether latencies of what was meant for this time count.
+    pub fn is_measured(&self, intended: Timestamp) -> bool {
+        intended.as_nanos() >= self.measure_from.load(Ordering::Relaxed)
+    }
+}
+
+/// The entry of event `seq`, which is numbered from 1.
+fn at_number(times: &Mutex<Vec<Timestamp>>, seq: u64) -> Option<Timestamp> {
+    times.lock().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
 }
 
 /// An hour: no run lasts longer, so that nothing measured is cut off here.
 const HIGHEST_US: u64 = 3_600_000_000;
+
+/// Events that come this close together were held up together, or were published together.
+const BUNCH: Duration = Duration::from_millis(1);
 
 /// The latencies of all readers of one run together.
 #[derive(Debug)]
 pub struct Latencies {
     /// In microseconds, three significant digits.
     pub histogram: Histogram<u64>,
+    /// The same events as a closed loop counts them: from when they were really published.
+    pub closed_loop: Histogram<u64>,
     /// Events that came before they were meant to be published: the clocks disagree.
     pub negative: u64,
 }
@@ -71,9 +94,13 @@ pub struct Latencies {
 impl Latencies {
     /// No latency yet.
     pub fn new() -> Arc<Mutex<Self>> {
-        let histogram = Histogram::new_with_bounds(1, HIGHEST_US, 3).expect("these bounds are allowed");
-        Arc::new(Mutex::new(Latencies { histogram, negative: 0 }))
+        Arc::new(Mutex::new(Latencies { histogram: histogram(), closed_loop: histogram(), negative: 0 }))
     }
+}
+
+/// An empty distribution of times in microseconds, to three significant digits.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, HIGHEST_US, 3).expect("these bounds are allowed")
 }
 
 /// Something that a reader saw, kept where a connection is cut.
@@ -107,6 +134,8 @@ struct Inner {
     unreadable: u64,
     last_cause: Option<Cause>,
     opening: Option<Totals>,
+    last_event: Option<Timestamp>,
+    bunched: u64,
     sightings: Vec<Sighting>,
 }
 
@@ -150,6 +179,8 @@ impl Reader {
             unreadable: 0,
             last_cause: None,
             opening: None,
+            last_event: None,
+            bunched: 0,
             sightings: Vec::new(),
         };
         let notes = Arc::new(Notes {
@@ -233,6 +264,11 @@ impl Notes {
         self.inner.lock().opening
     }
 
+    /// Events that came within a millisecond of the one before them.
+    pub fn bunched(&self) -> u64 {
+        self.inner.lock().bunched
+    }
+
     /// What was seen, where that was to be kept.
     pub fn sightings(&self) -> Vec<Sighting> {
         self.inner.lock().sightings.clone()
@@ -256,10 +292,16 @@ impl Tallying {
         };
         if inner.tally.event(stamp.seq) == Receipt::First {
             inner.payload_bytes += data.len() as u64;
-            if let Some(intended) = stamp.at.or_else(|| self.timing.intended(stamp.seq))
-                && intended.as_nanos() >= self.timing.measure_from.load(Ordering::Relaxed)
+            inner.bunched += u64::from(inner.last_event.is_some_and(|last| at.since(last) < BUNCH));
+            inner.last_event = Some(at);
+            if let Some(intended) = stamp.at.or_else(|| at_number(&self.timing.intended, stamp.seq))
+                && self.timing.is_measured(intended)
             {
                 let mut latencies = self.latencies.lock();
+                if let Some(sent) = at_number(&self.timing.sent, stamp.seq) {
+                    let micros = u64::try_from(at.micros_since(sent)).unwrap_or_default();
+                    latencies.closed_loop.saturating_record(micros);
+                }
                 match u64::try_from(at.micros_since(intended)) {
                     Ok(micros) => latencies.histogram.saturating_record(micros),
                     Err(_) => latencies.negative += 1,

@@ -36,6 +36,9 @@ pub struct Record {
     pub gaps: u64,
     /// Of `lost`, how many an announced gap accounts for.
     pub lost_announced: u64,
+    /// Of `delivered`, those that came within a millisecond of the one before them.
+    #[serde(default)]
+    pub bunched: u64,
     /// From intended publish time to receipt; `None` where nothing was received.
     pub latency_us: Option<Latency>,
     /// What went over the connections of all its readers.
@@ -51,9 +54,28 @@ pub struct Record {
     pub cost: Cost,
     /// What a cut did; `None` where nothing was cut.
     pub recovery: Option<Recovery>,
+    /// How many readers that were cut at once came back; `None` where one reader was cut, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
+    /// How long the server counted readers that were gone without a word; `None` where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zombies: Option<Zombies>,
+    /// The server's memory while it published to readers that don't read; `None` where all read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// What the first reader saw and when, for the timeline; empty where nothing was cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
+    /// What its first reader sent; `None` where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// The latencies as a closed loop counts them, from when an event was really published; `None` where
+    /// the publisher was not one. The figure to believe is `latency_us`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_loop_us: Option<Latency>,
+    /// What the measuring process says of itself; `None` in records of older versions and of failed runs.
+    #[serde(default)]
+    pub harness: Option<Harness>,
     /// Why this run's figures should be doubted, each with what to do next.
     #[serde(default)]
     pub doubtful: Vec<String>,
@@ -74,8 +96,15 @@ pub struct Parameters {
     pub pattern: String,
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
-    /// What was done to the connection: `close`, `reset`, `silence`, `restart`; `None` for nothing.
+    /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
+    /// `unplug`, `stall`; `None` for nothing.
     pub fault: Option<String>,
+    /// What stood between the clients and the server, by its name; `None` for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Milliseconds between the server's heartbeats, where that was a condition.
+    #[serde(default)]
+    pub heartbeat_ms: Option<u64>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -139,10 +168,55 @@ pub struct Bytes {
 pub struct Cost {
     /// CPU seconds of the server process while measuring.
     pub server_cpu_s: Option<f64>,
-    /// CPU seconds of the harness.
+    /// CPU seconds of the harness; of the client's own processes, where it has them.
     pub client_cpu_s: Option<f64>,
     /// Resident memory of the server at the end of measuring, in KiB.
     pub server_rss_kib: Option<u64>,
+    /// Resident memory of the server before its readers connected, in KiB.
+    #[serde(default)]
+    pub server_rss_before_kib: Option<u64>,
+    /// How often the client's own processes gave up the processor to wait, while measuring; `None` where it
+    /// has none.
+    #[serde(default)]
+    pub client_wakeups: Option<u64>,
+}
+
+/// What the first reader of a client sent, and what that took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// How: `frame` or `post`.
+    pub via: String,
+    /// Messages that were acknowledged.
+    pub messages: u64,
+    /// Application bytes of all messages: frames, or requests with their heads.
+    pub application_out: u64,
+    /// Application bytes of all acknowledgements.
+    pub application_in: u64,
+    /// From when a message was meant to be sent until its acknowledgement was read, warm-up left out.
+    pub round_trip_us: Option<Latency>,
+}
+
+/// What the measuring process says of itself, so that its own limits are not taken for a transport's.
+/// `None` fields: this system does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Harness {
+    /// One reading of the clock, in nanoseconds.
+    pub clock_read_ns: f64,
+    /// How late it woke up for a known time, in microseconds: half of the wake-ups were at most as late.
+    pub wake_late_p50_us: Option<f64>,
+    /// The same, 99 in 100.
+    pub wake_late_p99_us: Option<f64>,
+    /// Its share of the CPU time of all cores, from 0 to 1.
+    pub cpu_share: Option<f64>,
+    /// What programs other than this one and the server took of the same.
+    pub other_cpu_share: Option<f64>,
+    /// How much of the time that it wanted a core it had to wait for one, from 0 to 1.
+    pub cpu_wait_share: Option<f64>,
+    /// The same of the server under test.
+    pub server_cpu_wait_share: Option<f64>,
+    /// How long the server takes for a request that does nothing, in microseconds: the median of some
+    /// just before the run and some just after.
+    pub answer_us: Option<f64>,
 }
 
 /// What a cut did to a client, in milliseconds from the cut; `None` for what never happened.
@@ -158,6 +232,49 @@ pub struct Recovery {
     pub caught_up_ms: Option<f64>,
     /// Application bytes, both ways, from the cut until it had caught up (or until the run's end).
     pub bytes_spent: u64,
+}
+
+/// What many readers did that were cut at the same moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Storm {
+    /// Readers that lost their connection.
+    pub cut: u64,
+    /// The length of a bucket of the two lists, in milliseconds.
+    pub bucket_ms: f64,
+    /// Attempts to connect that began in each bucket, from the cut on.
+    pub connects: Vec<u64>,
+    /// Readers that were open again for the first time, in each bucket.
+    pub back: Vec<u64>,
+    /// The fullest bucket of `connects`, as a rate per second.
+    pub peak_connects_per_second: f64,
+    /// Milliseconds from the cut until half of them were back; `None` for never, here and below.
+    pub back_p50_ms: Option<f64>,
+    /// Until 95 in 100 were.
+    pub back_p95_ms: Option<f64>,
+    /// Until all were.
+    pub back_max_ms: Option<f64>,
+}
+
+/// What the server believed of readers that were gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Zombies {
+    /// Milliseconds between its heartbeats.
+    pub heartbeat_ms: u64,
+    /// Milliseconds from the cut until it counted none of them any more; `None` where it still did at the end.
+    pub gone_ms: Option<f64>,
+    /// How many it counted and when, noted at every change: milliseconds from the cut, and the number.
+    pub counted: Vec<(f64, u64)>,
+}
+
+/// A process's memory over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Milliseconds since publishing started, and resident memory in KiB.
+    pub samples: Vec<(f64, u64)>,
+    /// From before the first event to the most that was seen later, in KiB.
+    pub growth_kib: u64,
+    /// Whether publishing was stopped early, before the machine ran short.
+    pub stopped_early: bool,
 }
 
 /// Something on the timeline of a run.

@@ -1,16 +1,12 @@
 //! A session: experiments, one after the other, into a folder.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     catalogue::Sourced,
-    definition::{Definition, Fault, Subject},
+    definition::{Definition, Fault, Network, Subject},
     folder::{Folder, FolderError},
     machine,
     manifest::Manifest,
@@ -18,6 +14,7 @@ use super::{
     progress::Progress,
     run::{self, Environment, Target},
 };
+use crate::link::namespace::Namespace;
 
 /// What a session runs.
 #[derive(Debug)]
@@ -137,9 +134,9 @@ fn leave_out_impossible(definition: &mut Definition, target: &Target) {
     }
     definition.clients.retain(|client| client.transport != Subject::Floor);
     for conditions in &mut definition.conditions {
-        let only_restart = conditions.fault == [Fault::Restart];
-        conditions.fault.retain(|fault| *fault != Fault::Restart);
-        if only_restart {
+        let had_faults = !conditions.fault.is_empty();
+        conditions.fault.retain(|fault| !fault.needs_own_server());
+        if had_faults && conditions.fault.is_empty() {
             conditions.rate.clear();
         }
         conditions.clients.retain(|name| definition.clients.iter().any(|client| client.name == *name));
@@ -164,7 +161,27 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
             definition.name
         ));
     }
+    if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Stall)) {
+        words.push(format!(
+            "{}: stalls are left out: only the built-in server is ours to stop",
+            definition.name
+        ));
+    }
     words
+}
+
+/// Why an experiment can't be run here at all, in words: segments that can't be lost are not replaced by
+/// something that looks similar. Makes and removes a network namespace where one is needed.
+pub fn refused(definition: &Definition, form: Form, target: &Target) -> Option<String> {
+    let planned = definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only);
+    if !planned.flat_map(|conditions| &conditions.network).any(Network::is_lossy) {
+        return None;
+    }
+    let reason = match target {
+        Target::Url(_) => "packet loss needs the built-in server: run it without --target".to_owned(),
+        Target::BuiltIn => Namespace::create(0.0).err()?.to_string(),
+    };
+    Some(format!("{}: {reason}", definition.name))
 }
 
 fn manifest(
@@ -198,9 +215,4 @@ fn manifest(
 fn plans_left_out(session: &Session, environment: &Environment) -> Vec<String> {
     let of = |sourced: &Sourced| left_out(&sourced.definition, &environment.target);
     session.experiments.iter().flat_map(of).collect()
-}
-
-/// Where the newest run is, for messages.
-pub fn report_path(folder: &Path) -> PathBuf {
-    folder.join("report.html")
 }

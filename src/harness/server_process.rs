@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -17,7 +17,7 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use crate::clock::Clock;
+use crate::{clock::Clock, link::namespace::Namespace};
 
 /// The word that makes `experiment` a server; not for people's command lines.
 pub const SERVE_WORD: &str = "serve-for-experiment";
@@ -36,18 +36,33 @@ pub struct ServerOptions {
     pub heartbeat_ms: Option<u64>,
     /// The `retry:` time in milliseconds, where not the default.
     pub retry_ms: Option<u64>,
+    /// Whether the queueing variant listens beside it.
+    pub queueing: bool,
 }
 
 /// A running server.
 #[derive(Debug)]
 pub struct ServerProcess {
     options: ServerOptions,
+    /// The words that start it elsewhere than here; none where it runs here.
+    prefix: Vec<String>,
     child: Child,
     _stdin: Option<ChildStdin>,
     /// Where it answers HTTP.
     pub http: SocketAddr,
     /// Where the bare TCP floor listens.
     pub floor: SocketAddr,
+    /// Where the queueing variant listens, if it was asked for.
+    pub queueing: Option<SocketAddr>,
+}
+
+/// What a started server says of itself.
+struct Started {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    http: SocketAddr,
+    floor: SocketAddr,
+    queueing: Option<SocketAddr>,
 }
 
 /// Why there is no server.
@@ -64,6 +79,9 @@ pub enum ServerError {
     /// It did not say where it listens.
     #[error("the server under test did not come up: {0}; its own messages are above")]
     NotUp(String),
+    /// It ended in the middle of a run.
+    #[error("the server under test ended in the middle of the run ({0}); its own messages are above")]
+    Died(String),
 }
 
 impl ServerProcess {
@@ -72,14 +90,35 @@ impl ServerProcess {
     /// # Errors
     /// Where it does not come up.
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
-        let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (child, stdin, http, floor) = spawn(&options, free).await?;
-        Ok(ServerProcess { options, child, _stdin: stdin, http, floor })
+        ServerProcess::start_at(options, Ipv4Addr::LOCALHOST.into(), Vec::new()).await
+    }
+
+    /// The same within a network namespace, at its address.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn start_inside(options: ServerOptions, namespace: &Namespace) -> Result<Self, ServerError> {
+        ServerProcess::start_at(options, namespace.address().into(), namespace.prefix().to_vec()).await
+    }
+
+    async fn start_at(options: ServerOptions, ip: IpAddr, prefix: Vec<String>) -> Result<Self, ServerError> {
+        let Started { child, stdin, http, floor, queueing } =
+            spawn(&options, &prefix, SocketAddr::new(ip, 0)).await?;
+        Ok(ServerProcess { options, prefix, child, _stdin: stdin, http, floor, queueing })
     }
 
     /// Its process id, for accounting; `None` once it is gone.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// How it ended, where it has although nobody told it to.
+    pub fn ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Ends it as `kill -9` does: no drain, no goodbye, its memory gone.
@@ -90,22 +129,84 @@ impl ServerProcess {
         self.child.kill().await
     }
 
+    /// Stops it for a while, as a full collection of garbage or a stolen processor does, and lets it go on.
+    ///
+    /// # Errors
+    /// Where the system refuses, or has no such signals.
+    pub async fn stall(&self, time: Duration) -> io::Result<()> {
+        let pid = self.pid().ok_or_else(|| io::Error::other("it has ended"))?;
+        signal::stop(pid)?;
+        tokio::time::sleep(time).await;
+        // Where this is dropped before, the server is killed, which ends a stopped process too.
+        signal::go_on(pid)
+    }
+
     /// Starts it again where it was.
     ///
     /// # Errors
     /// Where it does not come up.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
-        let (child, stdin, http, floor) = spawn(&self.options, self.http).await?;
+        let Started { child, stdin, http, floor, queueing } =
+            spawn(&self.options, &self.prefix, self.http).await?;
         (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
+        self.queueing = queueing;
         Ok(())
+    }
+}
+
+#[cfg(unix)]
+mod signal {
+    use std::io;
+
+    pub(super) fn stop(pid: u32) -> io::Result<()> {
+        send(pid, libc::SIGSTOP)
+    }
+
+    pub(super) fn go_on(pid: u32) -> io::Result<()> {
+        send(pid, libc::SIGCONT)
+    }
+
+    #[allow(unsafe_code)]
+    fn send(pid: u32, signal: libc::c_int) -> io::Result<()> {
+        let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+        // SAFETY: kill takes two numbers; the process is our child, which has not been waited for, so that
+        // its number is still its own.
+        match unsafe { libc::kill(pid, signal) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod signal {
+    use std::io;
+
+    pub(super) fn stop(_: u32) -> io::Result<()> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system can't stop a process; leave the fault out",
+        ))
+    }
+
+    pub(super) fn go_on(pid: u32) -> io::Result<()> {
+        stop(pid)
     }
 }
 
 async fn spawn(
     options: &ServerOptions,
+    prefix: &[String],
     listen: SocketAddr,
-) -> Result<(Child, Option<ChildStdin>, SocketAddr, SocketAddr), ServerError> {
-    let mut command = Command::new(&options.program);
+) -> Result<Started, ServerError> {
+    let mut command = match prefix {
+        [] => Command::new(&options.program),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(&options.program);
+            command
+        }
+    };
     command
         .arg(SERVE_WORD)
         .arg("--listen")
@@ -118,6 +219,9 @@ async fn spawn(
         if let Some(value) = value {
             command.arg(flag).arg(value.to_string());
         }
+    }
+    if options.queueing {
+        command.arg("--queueing");
     }
     // Ctrl-C goes to every process of the terminal's foreground group; the measured server has to live on
     // until the harness has written down what was measured.
@@ -135,12 +239,17 @@ async fn spawn(
         };
         let http = address(&line().await?, "listening on http://")?;
         let floor = address(&line().await?, "floor on ")?;
-        Ok((http, floor))
+        let queueing = if options.queueing {
+            Some(address(&line().await?, "queueing variant on http://")?)
+        } else {
+            None
+        };
+        Ok((http, floor, queueing))
     };
-    let (http, floor) = tokio::time::timeout(STARTS_WITHIN, read)
+    let (http, floor, queueing) = tokio::time::timeout(STARTS_WITHIN, read)
         .await
         .map_err(|_| ServerError::NotUp(format!("no word within {} s", STARTS_WITHIN.as_secs())))??;
-    Ok((child, stdin, http, floor))
+    Ok(Started { child, stdin, http, floor, queueing })
 }
 
 fn address(line: &str, prefix: &str) -> Result<SocketAddr, ServerError> {

@@ -8,8 +8,10 @@
 //! | `head` | where an HTTP head ends, whatever the chunks it arrives in |
 //! | `tcp_info` | what the kernel knows about a connection |
 //! | `wire` | from the kernel's figures to bytes on the wire |
+//! | `conditions` | what networks do to bytes, as values; those of some named networks |
+//! | `namespace` | a network of its own, where segments can be lost |
 //! | `meter` | all connections of a subscription, added up |
-//! | `relay` | delay, cut, reset, silence, refusal |
+//! | `relay` | delay, jitter, rate, chunking, cut, reset, silence, refusal |
 //!
 //! Nothing here knows what the bytes mean, but for the end of an HTTP head.
 
@@ -17,6 +19,8 @@ mod counted;
 mod head;
 mod meter;
 
+pub mod conditions;
+pub mod namespace;
 pub mod relay;
 mod tally;
 mod tcp_info;

@@ -3,9 +3,10 @@
 use crate::{
     harness::definition::Chart,
     report::{
-        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_opening::Opening,
-        chart_percentiles::Percentiles, chart_recovery::RecoveryTimes, chart_strip::Strip,
-        chart_timeline::Timeline, folder::ReportError, summary::Summary,
+        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_opening::Opening,
+        chart_percentiles::Percentiles, chart_recovery::RecoveryTimes, chart_storm::Storm,
+        chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies, folder::ReportError,
+        summary::Summary,
     },
 };
 
@@ -56,6 +57,18 @@ pub(super) fn draw(chart: Chart, experiment: &str, summary: &Summary<'_>) -> Res
             let data = RecoveryTimes::of(summary);
             (RecoveryTimes::TITLE, data.caption(), data.draw())
         }
+        Chart::Storm => {
+            let data = Storm::of(summary);
+            (Storm::TITLE, data.caption(), data.draw())
+        }
+        Chart::Zombies => {
+            let data = Zombies::of(summary);
+            (Zombies::TITLE, data.caption(), data.draw())
+        }
+        Chart::Memory => {
+            let data = Memory::of(summary);
+            (Memory::TITLE, data.caption(), data.draw())
+        }
     };
     let slug = slug(chart);
     let svg = svg.map_err(|problem| ReportError::Draw { chart: format!("{experiment}/{slug}"), problem })?;
@@ -71,5 +84,8 @@ const fn slug(chart: Chart) -> &'static str {
         Chart::PollingFrontier => "polling-frontier",
         Chart::Timeline => "timeline",
         Chart::RecoveryTimes => "recovery-times",
+        Chart::Storm => "storm",
+        Chart::Zombies => "zombies",
+        Chart::Memory => "memory",
     }
 }

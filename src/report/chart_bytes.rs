@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::report::{
     axis::Axis,
-    canvas::{self, Align, Area, Canvas, Font, MARGIN, WIDTH},
+    canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
     condition::Condition,
     figure::Parts,
+    font::Font,
     palette::{Colour, INK, Look, PARTS},
     panel::{ROW, RowPanel, label_column, legend, not_run},
     statistics::quotient,

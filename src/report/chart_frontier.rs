@@ -6,8 +6,9 @@ use crate::{
     harness::definition::{Figure, Subject},
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, NORMAL, SMALL, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         figure,
+        font::{Font, HEADING, NORMAL, SMALL},
         palette::{CARD, Colour, Dash, Look, QUIET},
         panel::{horizontal_axis, vertical_axis},
         statistics,

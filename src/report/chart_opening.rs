@@ -6,9 +6,10 @@ use crate::{
     harness::{definition::Figure, record::Record},
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, MARGIN, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         chart_bytes::stacked_bar,
         figure::{Parts, application},
+        font::Font,
         palette::{Colour, GRID, Look, PARTS},
         panel::{RowPanel, label_column, legend, not_run},
         statistics,

@@ -2,18 +2,22 @@
 
 use serde::Serialize;
 
-use crate::report::{
-    axis::Axis,
-    canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, NORMAL, SMALL, WIDTH},
-    palette::{GRID, Look},
-    panel::{spread, vertical_axis},
-    summary::{Group, Summary},
-    units::Unit,
+use crate::{
+    harness::definition::Subject,
+    report::{
+        axis::Axis,
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
+        font::{Font, HEADING, NORMAL, SMALL},
+        palette::{GRID, Look},
+        panel::{spread, vertical_axis},
+        summary::{Group, Summary},
+        units::Unit,
+    },
 };
 
 const PLOT_HEIGHT: f64 = 380.0;
-const SUBTITLE: &str = "From the intended time of publishing to the reader; all repetitions together. \
-                        Logarithmic.";
+const SUBTITLE: &str = "From the intended time of publishing to the reader, over all repetitions; \
+                        logarithmic.";
 /// The percentiles that the axis names.
 const NAMED: [(f64, &str); 4] = [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %")];
 
@@ -38,6 +42,8 @@ pub(super) struct Panel {
 pub(super) struct Curve {
     /// The client.
     pub look: Look,
+    /// Whether this is the bare TCP stream.
+    pub is_floor: bool,
     /// Shares of the events, from 0 to at most 0.999, with the latency in microseconds that they stay within.
     pub points: Vec<(f64, f64)>,
 }
@@ -52,7 +58,11 @@ impl Percentiles {
             heading: condition.describe_among(&summary.conditions),
             curves: summary
                 .under(condition)
-                .map(|group| Curve { look: Look::of(summary.series_of(group)), points: points(group) })
+                .map(|group| {
+                    let series = summary.series_of(group);
+                    let is_floor = series.subject == Some(Subject::Floor);
+                    Curve { look: Look::of(series), is_floor, points: points(group) }
+                })
                 .filter(|curve| !curve.points.is_empty())
                 .collect(),
         });
@@ -66,8 +76,9 @@ impl Percentiles {
             let point = curve.points.iter().rev().find(|(each, _)| *each <= share + 1e-9);
             point.map_or(f64::NAN, |(_, latency)| *latency)
         };
-        let fastest = panel.curves.iter().min_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
-        let slowest = panel.curves.iter().max_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
+        let compared = || panel.curves.iter().filter(|curve| !curve.is_floor);
+        let fastest = compared().min_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
+        let slowest = compared().max_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
         let words = |curve: &Curve| {
             let time = |share| Unit::Micros.format(at(curve, share));
             format!(
@@ -82,7 +93,7 @@ impl Percentiles {
                 format!("{}: {}; {}.", panel.heading, words(fastest), words(slowest))
             }
             (Some(only), _) => format!("{}: {}.", panel.heading, words(only)),
-            _ => String::new(),
+            (None, _) => format!("{}: only the floor was measured.", panel.heading),
         }
     }
 
@@ -191,6 +202,11 @@ fn draw_panel(canvas: &mut Canvas<'_>, plot: Area, panel: &Panel, axis: &Axis, f
     let x = (plot.left + plot.right) / 2.0;
     canvas.text(x, plot.bottom + SMALL * 2.3, "of the events arrive within", Align::Centre, below);
     for curve in &panel.curves {
+        // A curve that ends early, for want of samples, is led on to its label.
+        if let Some((share, latency)) = curve.points.last() {
+            let y = plot.y(axis.place(*latency));
+            canvas.line((plot.x(nines(*share)), y), (plot.right, y), 1.0, curve.look.colour);
+        }
         let place = |(share, latency): &(f64, f64)| (plot.x(nines(*share)), plot.y(axis.place(*latency)));
         let line: Vec<_> = curve.points.iter().map(place).collect();
         canvas.path(&line, 3.0, curve.look.colour, curve.look.dash);

@@ -6,8 +6,9 @@ use crate::{
     harness::definition::Figure,
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, HEADING, MARGIN, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         condition::fault_in_words,
+        font::{Font, HEADING},
         palette::{ALARM, Colour, INK, Look, Marker, QUIET, SHADE},
         panel::{RowPanel, label_column},
         statistics::Estimate,
@@ -16,8 +17,7 @@ use crate::{
     },
 };
 
-const SUBTITLE: &str = "Medians over the repetitions, from the cut; a logarithmic axis. \
-                        ○ noticed · ┃ back · ◆ caught up · losses are per run";
+const SUBTITLE: &str = "Medians, from the cut. ○ noticed · ┃ back · ◆ caught up. Losses are per run.";
 /// The column of what never came, right of the axis.
 const NEVER: f64 = 78.0;
 const WORDS: f64 = 178.0;
@@ -63,7 +63,7 @@ impl RecoveryTimes {
 
     /// The rows of all faults.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let cut: Vec<_> = summary.conditions.iter().filter(|c| c.fault.is_some()).cloned().collect();
+        let cut: Vec<_> = summary.conditions.iter().filter(|c| c.is_cut()).cloned().collect();
         let panels = cut.iter().map(|condition| {
             let rows = summary.under(condition).filter_map(|group| {
                 Some(Row {

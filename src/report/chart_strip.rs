@@ -7,7 +7,8 @@ use crate::{
     harness::definition::{Figure, Subject},
     report::{
         axis::Axis,
-        canvas::{self, Align, Area, Canvas, Font, MARGIN, WIDTH},
+        canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
+        font::Font,
         palette::{Dash, Look, QUIET},
         panel::{RowPanel, label_column},
         statistics::{self, Estimate},

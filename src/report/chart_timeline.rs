@@ -67,7 +67,7 @@ impl Timeline {
 
     /// The rows of all faults.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let cut = summary.conditions.iter().filter(|condition| condition.fault.is_some());
+        let cut = summary.conditions.iter().filter(|condition| condition.is_cut());
         let cut: Vec<_> = cut.cloned().collect();
         let panels = cut.iter().map(|condition| {
             let lanes = summary.under(condition).filter_map(|group| lane(summary, group));

@@ -1,7 +1,7 @@
 //! Claims and what the figures say about them.
 
 use crate::{
-    harness::definition::{Claim, Comparison, Figure, Operand, Selector},
+    harness::definition::{Claim, Comparison, Figure, Network, Operand, Selector},
     report::{
         condition::Condition,
         statistics::{self, ENOUGH, Estimate, Interval, PRACTICAL_MARGIN},
@@ -76,6 +76,8 @@ pub fn evaluate(claim: &Claim, summary: &Summary<'_>) -> Verdict {
 /// One comparison: the left side's repetitions and the right's, or a value.
 struct Pair<'s> {
     condition: &'s Condition,
+    /// Whether any run of both sides succeeded.
+    ran: bool,
     left: Vec<f64>,
     right: Right<'s>,
 }
@@ -89,12 +91,13 @@ fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>
     let lefts = selected(&claim.left, summary)?;
     let pair = |left: &'s Group<'_>, right| Pair {
         condition: &left.condition,
+        ran: !left.records.is_empty(),
         left: left.values(claim.left.figure),
         right,
     };
     let selector = match &claim.right {
         Operand::Value(value) => {
-            return Ok(lefts.into_iter().map(|left| pair(left, Right::Value(*value))).collect());
+            return Ok(measured(lefts.into_iter().map(|left| pair(left, Right::Value(*value))).collect()));
         }
         Operand::Figure(selector) => selector,
     };
@@ -102,15 +105,33 @@ fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>
     let mut pairs = Vec::new();
     for left in &lefts {
         let matching = rights.iter().filter(|right| comparable(&claim.left, selector, left, right));
-        pairs.extend(
-            matching.map(|right| pair(left, Right::Repetitions(selector, right.values(selector.figure)))),
-        );
+        pairs.extend(matching.map(|right| {
+            let values = right.values(selector.figure);
+            let pair = pair(left, Right::Repetitions(selector, values));
+            Pair { ran: pair.ran && !right.records.is_empty(), ..pair }
+        }));
     }
     if pairs.is_empty() {
         let (left, right) = (&claim.left.client, &selector.client);
         return Err(format!("{left} and {right} were never measured under the same conditions"));
     }
-    Ok(pairs)
+    Ok(measured(pairs))
+}
+
+/// Leaves out conditions that don't have the figure by their nature, such as a cost per event where none was
+/// published; but not those whose runs failed, and not the last.
+fn measured(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
+    let has = |pair: &Pair<'_>| {
+        let right = match &pair.right {
+            Right::Value(_) => true,
+            Right::Repetitions(_, values) => !values.is_empty(),
+        };
+        right && !pair.left.is_empty()
+    };
+    if !pairs.iter().any(has) {
+        return pairs;
+    }
+    pairs.into_iter().filter(|pair| has(pair) || !pair.ran).collect()
 }
 
 fn selected<'s, 'r>(selector: &Selector, summary: &'s Summary<'r>) -> Result<Vec<&'s Group<'r>>, String> {
@@ -134,6 +155,10 @@ fn matches(selector: &Selector, condition: &Condition) -> bool {
         && selector.rate.is_none_or(|rate| rate == condition.rate)
         && selector.payload_bytes.is_none_or(|bytes| bytes == condition.payload_bytes)
         && selector.fault.is_none_or(|fault| Some(fault.slug()) == condition.fault.as_deref())
+        && selector
+            .network
+            .as_deref()
+            .is_none_or(|name| name == condition.network.as_deref().unwrap_or(Network::DIRECT))
 }
 
 /// Two runs compare where their conditions are the same in all that the claim does not set on both sides.
@@ -144,7 +169,9 @@ fn comparable(left: &Selector, right: &Selector, l: &Group<'_>, r: &Group<'_>) -
         && ((left.payload_bytes.is_some() && right.payload_bytes.is_some())
             || l.payload_bytes == r.payload_bytes)
         && ((left.fault.is_some() && right.fault.is_some()) || l.fault == r.fault)
+        && ((left.network.is_some() && right.network.is_some()) || l.network == r.network)
         && l.pattern == r.pattern
+        && l.heartbeat_ms == r.heartbeat_ms
 }
 
 fn finding(claim: &Claim, pair: &Pair<'_>, several: bool) -> (Outcome, String) {
@@ -176,7 +203,7 @@ fn against_value(claim: &Claim, left: &[f64], value: f64) -> (Outcome, String) {
         }),
         n: measured.n,
     };
-    decide(claim, relative, text)
+    decide(claim, relative, &text)
 }
 
 fn against_figure(claim: &Claim, left: &[f64], selector: &Selector, right: &[f64]) -> (Outcome, String) {
@@ -204,8 +231,10 @@ fn against_figure(claim: &Claim, left: &[f64], selector: &Selector, right: &[f64
     else {
         return (Outcome::Undecided, text);
     };
-    text.push_str(&format!("; {}", ratio_in_words(plain)));
-    decide(claim, relative, text)
+    if plain.median.is_finite() {
+        text.push_str(&format!("; {}", ratio_in_words(plain)));
+    }
+    decide(claim, relative, &text)
 }
 
 fn exactly(off: usize, n: usize, text: String) -> (Outcome, String) {
@@ -218,9 +247,9 @@ fn exactly(off: usize, n: usize, text: String) -> (Outcome, String) {
 }
 
 /// `relative` is the left side as a multiple of the right side with its factor.
-fn decide(claim: &Claim, relative: Estimate, text: String) -> (Outcome, String) {
+fn decide(claim: &Claim, relative: Estimate, text: &str) -> (Outcome, String) {
     let Some(Interval { low, high }) = relative.interval else {
-        return (Outcome::Undecided, too_few(&text, relative.n));
+        return (Outcome::Undecided, too_few(text, relative.n));
     };
     let (holds, refuted) = match claim.is {
         Comparison::Less => (high < 1.0, low >= 1.0),
@@ -235,8 +264,12 @@ fn decide(claim: &Claim, relative: Estimate, text: String) -> (Outcome, String) 
     let tiny = (relative.median - 1.0).abs() < PRACTICAL_MARGIN && relative.median != 1.0;
     let note = match outcome {
         Outcome::Undecided => "; the interval allows both: repeat it more often (--repeat)",
-        _ if tiny && claim.is != Comparison::About => "; less than 5 % apart: no practical difference",
-        _ => "",
+        _ if !tiny || claim.is == Comparison::About => "",
+        // A figure near twice another one is not practically the same as that.
+        _ if claim.times != 1.0 || matches!(claim.right, Operand::Value(_)) => {
+            "; less than 5 % from the bound"
+        }
+        _ => "; less than 5 % apart: no practical difference",
     };
     (outcome, format!("{text}{note}"))
 }

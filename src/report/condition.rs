@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::{
-    harness::record::Parameters,
+    harness::{definition::Fault, record::Parameters},
+    link::conditions::Profile,
     report::units::{Unit, grouped, plural},
 };
 
@@ -14,6 +15,8 @@ use crate::{
 pub struct Condition {
     /// What was done to the connection; `None` for nothing.
     pub fault: Option<String>,
+    /// What stood between the clients and the server; `None` for nothing.
+    pub network: Option<String>,
     /// Readers at the same time.
     pub readers: u32,
     /// Events per second.
@@ -22,6 +25,8 @@ pub struct Condition {
     pub payload_bytes: u32,
     /// How publishes are spaced.
     pub pattern: String,
+    /// Milliseconds between the server's heartbeats, where that was a condition.
+    pub heartbeat_ms: Option<u64>,
 }
 
 impl Condition {
@@ -29,10 +34,12 @@ impl Condition {
     pub fn of(parameters: &Parameters) -> Self {
         Condition {
             fault: parameters.fault.clone(),
+            network: parameters.network.clone(),
             readers: parameters.readers,
             rate: parameters.rate,
             payload_bytes: parameters.payload_bytes,
             pattern: parameters.pattern.clone(),
+            heartbeat_ms: parameters.heartbeat_ms,
         }
     }
 
@@ -41,9 +48,14 @@ impl Condition {
         self.rate == 0.0
     }
 
+    /// Whether connections were cut, so that there is something to recover from.
+    pub fn is_cut(&self) -> bool {
+        self.fault.as_deref().is_some_and(|fault| fault != Fault::Stall.slug())
+    }
+
     /// In words, whole: `100 readers, 20 events/s of 100 B`.
     pub fn describe(&self) -> String {
-        self.words([true; 5])
+        self.words([true; 7])
     }
 
     /// In words, only by what distinguishes it from `others`; whole where nothing does.
@@ -51,18 +63,25 @@ impl Condition {
         let differs = |same: fn(&Condition, &Condition) -> bool| others.iter().any(|o| !same(self, o));
         let shown = [
             differs(|a, b| a.fault == b.fault),
+            differs(|a, b| a.network == b.network),
             differs(|a, b| a.readers == b.readers),
             differs(|a, b| a.rate == b.rate),
             differs(|a, b| a.payload_bytes == b.payload_bytes),
             differs(|a, b| a.pattern == b.pattern),
+            differs(|a, b| a.heartbeat_ms == b.heartbeat_ms),
         ];
-        self.words(if shown.contains(&true) { shown } else { [true; 5] })
+        self.words(if shown.contains(&true) { shown } else { [true; 7] })
     }
 
-    fn words(&self, [fault, readers, rate, payload, pattern]: [bool; 5]) -> String {
+    fn words(&self, [fault, network, readers, rate, payload, pattern, heartbeat]: [bool; 7]) -> String {
         let mut words = Vec::new();
         if fault {
             words.extend(self.fault.as_deref().map(fault_in_words).map(str::to_owned));
+        }
+        if network {
+            // Alone, so that a label is not empty where only the other runs went over a network.
+            let alone = !(readers || rate || payload || pattern || (fault && self.fault.is_some()));
+            words.extend(self.network.clone().or_else(|| alone.then(|| "direct".to_owned())));
         }
         if readers {
             words.push(plural(self.readers.into(), "reader"));
@@ -75,6 +94,10 @@ impl Condition {
             (false, true) if !self.is_idle() => words.push(format!("events of {size}")),
             (false, _) => {}
         }
+        if heartbeat {
+            let interval = self.heartbeat_ms.map(|ms| Unit::Millis.format(ms as f64));
+            words.extend(interval.map(|interval| format!("heartbeat every {interval}")));
+        }
         if pattern && (self.pattern != "steady" || words.is_empty()) {
             words.push(self.pattern.clone());
         }
@@ -86,10 +109,13 @@ impl Condition {
         fault_rank(self)
             .cmp(&fault_rank(other))
             .then_with(|| self.fault.cmp(&other.fault))
+            .then_with(|| network_rank(self).cmp(&network_rank(other)))
+            .then_with(|| self.network.cmp(&other.network))
             .then_with(|| self.readers.cmp(&other.readers))
             .then_with(|| self.rate.total_cmp(&other.rate))
             .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
             .then_with(|| self.pattern.cmp(&other.pattern))
+            .then_with(|| self.heartbeat_ms.cmp(&other.heartbeat_ms))
     }
 }
 
@@ -100,16 +126,25 @@ pub fn fault_in_words(fault: &str) -> &str {
         "reset" => "Connection reset (RST)",
         "silence" => "Connection gone silent",
         "restart" => "Server killed and restarted",
+        "disconnect" => "All readers reset at once",
+        "unplug" => "Packets lost and not acknowledged",
+        "stall" => "Server stopped for half a second",
         other => other,
     }
 }
 
 fn fault_rank(condition: &Condition) -> usize {
-    let order = ["close", "reset", "silence", "restart"];
+    let order = ["close", "reset", "silence", "restart", "disconnect", "unplug", "stall"];
     condition
         .fault
         .as_deref()
         .map_or(0, |fault| 1 + order.iter().position(|f| *f == fault).unwrap_or(order.len()))
+}
+
+/// None first, then from the fastest to the slowest, then others.
+fn network_rank(condition: &Condition) -> usize {
+    let place = |name: &str| Profile::ALL.iter().position(|profile| profile.slug() == name);
+    condition.network.as_deref().map_or(0, |name| 1 + place(name).unwrap_or(Profile::ALL.len()))
 }
 
 fn per_second(rate: f64) -> String {
@@ -127,7 +162,15 @@ mod tests {
     use super::*;
 
     fn condition(readers: u32, rate: f64) -> Condition {
-        Condition { fault: None, readers, rate, payload_bytes: 100, pattern: "steady".to_owned() }
+        Condition {
+            fault: None,
+            network: None,
+            readers,
+            rate,
+            payload_bytes: 100,
+            pattern: "steady".to_owned(),
+            heartbeat_ms: None,
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
 /// and how many repetitions it is from; empty where it was not measured, `inf` for what never came.
 pub(super) fn summary(summary: &Summary<'_>) -> String {
     let mut heading: Vec<String> =
-        ["client", "transport", "readers", "rate_per_s", "payload_bytes", "pattern", "fault"]
+        ["client", "transport", "readers", "rate_per_s", "payload_bytes", "pattern", "fault", "network"]
             .into_iter()
             .chain(["runs", "failed", "expected", "delivered", "lost", "duplicated", "out_of_order", "gaps"])
             .map(str::to_owned)
@@ -36,6 +36,7 @@ fn row(summary: &Summary<'_>, group: &Group<'_>) -> Vec<String> {
         condition.payload_bytes.to_string(),
         condition.pattern.clone(),
         condition.fault.clone().unwrap_or_default(),
+        condition.network.clone().unwrap_or_default(),
         group.records.len().to_string(),
         group.failed.to_string(),
     ];

@@ -7,6 +7,7 @@ use crate::{
         claims::{self, Verdict},
         csv,
         folder::{Experiment, ReportError, RunFolder},
+        published, relay_cost,
         statistics::{ENOUGH, coverage},
         summary::{Series, Summary},
         table::{self, Table},
@@ -111,7 +112,11 @@ impl Section {
             },
             verdicts: definition.claims.iter().map(|claim| claims::evaluate(claim, &summary)).collect(),
             charts: charts?,
-            tables: table::tables(&summary),
+            tables: [published::table(definition, &summary), relay_cost::table(&summary)]
+                .into_iter()
+                .flatten()
+                .chain(table::tables(&summary))
+                .collect(),
             failed: failed
                 .map(|record| (record.run.clone(), record.err.clone().unwrap_or_default()))
                 .collect(),
@@ -203,7 +208,8 @@ fn how_to_read(folder: &RunFolder) -> Vec<String> {
              of it does, and is undecided otherwise. It is a statement about this machine and these conditions.",
             "“Against the fastest” compares the repetitions' medians: the shift is the median of all differences \
              (Hodges–Lehmann), p is that of the two-sided Mann–Whitney test (exact for up to 40 values, with \
-             ties). Less than 5 % apart is called no practical difference, whatever p says.",
+             ties). No practical difference: the ratio's whole interval lies within 5 % of 1. Slower: it \
+             excludes 1, and the ratio is outside of that margin. Else undecided.",
             "Latency counts from the intended time of publishing (open loop), so a stall is charged to every \
              event that it delays. The floor is the same payload over a bare TCP connection on the same schedule.",
             "Wire bytes include TCP and IP headers and pure acknowledgements, both ways, from the kernel's \

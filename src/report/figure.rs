@@ -3,14 +3,14 @@
 use crate::{
     harness::{
         definition::Figure,
-        record::{Bytes, Record, Recovery},
+        record::{Bytes, Latency, Record, Recovery},
     },
     report::units::Unit,
 };
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 16] = [
+    pub const ALL: [Figure; 32] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -22,11 +22,27 @@ impl Figure {
         Figure::RequestsPerEvent,
         Figure::Lost,
         Figure::LostSilently,
+        Figure::BunchedPercent,
         Figure::Duplicated,
         Figure::NoticedMs,
         Figure::BackMs,
         Figure::CaughtUpMs,
         Figure::ServerCpuPerThousand,
+        Figure::PeakConnectsPerSecond,
+        Figure::BackP50Ms,
+        Figure::BackP95Ms,
+        Figure::BackMaxMs,
+        Figure::ZombieMs,
+        Figure::ZombieHeartbeats,
+        Figure::RssGrowthKib,
+        Figure::FramingBytesPerEvent,
+        Figure::RoundTripP50,
+        Figure::RoundTripP99,
+        Figure::ApplicationBytesPerMessage,
+        Figure::ClosedLoopP99,
+        Figure::RssPerReaderKib,
+        Figure::WakeupsPerMinute,
+        Figure::ClientCpuPerMinute,
     ];
 
     /// What it is called in sentences and in headings.
@@ -43,11 +59,27 @@ impl Figure {
             Figure::RequestsPerEvent => "requests per event",
             Figure::Lost => "events lost",
             Figure::LostSilently => "events lost silently",
+            Figure::BunchedPercent => "events of a hundred that came in a bunch",
             Figure::Duplicated => "events duplicated",
             Figure::NoticedMs => "time to notice the cut",
             Figure::BackMs => "time to be back",
             Figure::CaughtUpMs => "time to have caught up",
             Figure::ServerCpuPerThousand => "server CPU per thousand events",
+            Figure::PeakConnectsPerSecond => "peak of connects per second",
+            Figure::BackP50Ms => "time until half are back",
+            Figure::BackP95Ms => "time until 95 % are back",
+            Figure::BackMaxMs => "time until all are back",
+            Figure::ZombieMs => "time that dead readers are counted",
+            Figure::ZombieHeartbeats => "heartbeats that dead readers are counted",
+            Figure::RssGrowthKib => "growth of server memory",
+            Figure::FramingBytesPerEvent => "framing bytes per event",
+            Figure::RoundTripP50 => "median round trip",
+            Figure::RoundTripP99 => "99th percentile of round trip",
+            Figure::ApplicationBytesPerMessage => "application bytes per message sent",
+            Figure::ClosedLoopP99 => "99th percentile by a closed loop",
+            Figure::RssPerReaderKib => "server memory per reader",
+            Figure::WakeupsPerMinute => "client wake-ups per minute",
+            Figure::ClientCpuPerMinute => "client CPU per minute",
         }
     }
 
@@ -65,11 +97,27 @@ impl Figure {
             Figure::RequestsPerEvent => "requests_per_event",
             Figure::Lost => "lost",
             Figure::LostSilently => "lost_silently",
+            Figure::BunchedPercent => "bunched_percent",
             Figure::Duplicated => "duplicated",
             Figure::NoticedMs => "noticed_after",
             Figure::BackMs => "back_after",
             Figure::CaughtUpMs => "caught_up_after",
             Figure::ServerCpuPerThousand => "server_cpu_per_thousand",
+            Figure::PeakConnectsPerSecond => "peak_connects_per_second",
+            Figure::BackP50Ms => "half_back_after",
+            Figure::BackP95Ms => "nearly_all_back_after",
+            Figure::BackMaxMs => "all_back_after",
+            Figure::ZombieMs => "zombies_for",
+            Figure::ZombieHeartbeats => "zombie_heartbeats",
+            Figure::RssGrowthKib => "rss_growth",
+            Figure::FramingBytesPerEvent => "framing_per_event",
+            Figure::RoundTripP50 => "round_trip_p50",
+            Figure::RoundTripP99 => "round_trip_p99",
+            Figure::ApplicationBytesPerMessage => "application_per_message",
+            Figure::ClosedLoopP99 => "closed_loop_p99",
+            Figure::RssPerReaderKib => "rss_per_reader",
+            Figure::WakeupsPerMinute => "wakeups_per_minute",
+            Figure::ClientCpuPerMinute => "client_cpu_per_minute",
         }
     }
 
@@ -83,22 +131,47 @@ impl Figure {
             | Figure::ApplicationBytesPerEvent
             | Figure::WireBytesToOpen
             | Figure::WireBytesPerMinute => Unit::Bytes,
-            Figure::RequestsPerEvent | Figure::Lost | Figure::LostSilently | Figure::Duplicated => {
-                Unit::Count
-            }
+            Figure::RequestsPerEvent
+            | Figure::Lost
+            | Figure::LostSilently
+            | Figure::BunchedPercent
+            | Figure::Duplicated => Unit::Count,
+            Figure::PeakConnectsPerSecond | Figure::ZombieHeartbeats => Unit::Count,
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
                 Unit::Millis
             }
+            Figure::BackP50Ms | Figure::BackP95Ms | Figure::BackMaxMs | Figure::ZombieMs => Unit::Millis,
+            Figure::RssGrowthKib | Figure::RssPerReaderKib => Unit::Kibibytes,
+            Figure::RoundTripP50 | Figure::RoundTripP99 | Figure::ClosedLoopP99 => Unit::Micros,
+            Figure::FramingBytesPerEvent | Figure::ApplicationBytesPerMessage => Unit::Bytes,
+            Figure::WakeupsPerMinute => Unit::Count,
+            Figure::ClientCpuPerMinute => Unit::Millis,
         }
+    }
+
+    /// Whether it is made from what was counted on the readers' connections.
+    const fn is_of_connections(self) -> bool {
+        matches!(
+            self,
+            Figure::WireBytesPerEvent
+                | Figure::ApplicationBytesPerEvent
+                | Figure::WireBytesToOpen
+                | Figure::WireBytesPerMinute
+                | Figure::RequestsPerEvent
+                | Figure::FramingBytesPerEvent
+        )
     }
 
     /// The figure of one run, in [`Figure::unit`].
     ///
     /// `None` where the run failed, or did not measure it (nothing delivered, nothing cut, or a kernel
-    /// that does not count). A time to something that never came is infinite and not missing: it is
+    /// that does not count, or connections that were not ours to count). A time to something that never came is infinite and not missing: it is
     /// longer than every other.
     pub fn of(self, record: &Record) -> Option<f64> {
         if record.err.is_some() {
+            return None;
+        }
+        if self.is_of_connections() && !metered(record) {
             return None;
         }
         let latency = record.latency_us.as_ref();
@@ -118,6 +191,9 @@ impl Figure {
             Figure::RequestsPerEvent => per_event(record.steady.requests, record),
             Figure::Lost => Some(record.lost as f64),
             Figure::LostSilently => Some(record.lost.saturating_sub(record.lost_announced) as f64),
+            Figure::BunchedPercent => {
+                (record.delivered > 0).then(|| record.bunched as f64 * 100.0 / record.delivered as f64)
+            }
             Figure::Duplicated => Some(record.duplicated as f64),
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),
@@ -126,18 +202,58 @@ impl Figure {
                 let seconds = record.cost.server_cpu_s?;
                 (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)
             }
+            Figure::PeakConnectsPerSecond => Some(record.storm.as_ref()?.peak_connects_per_second),
+            Figure::BackP50Ms => Some(or_never(record.storm.as_ref()?.back_p50_ms)),
+            Figure::BackP95Ms => Some(or_never(record.storm.as_ref()?.back_p95_ms)),
+            Figure::BackMaxMs => Some(or_never(record.storm.as_ref()?.back_max_ms)),
+            Figure::ZombieMs => Some(or_never(record.zombies.as_ref()?.gone_ms)),
+            Figure::ZombieHeartbeats => {
+                let zombies = record.zombies.as_ref()?;
+                Some(or_never(zombies.gone_ms) / zombies.heartbeat_ms.max(1) as f64)
+            }
+            Figure::RssGrowthKib => Some(record.memory.as_ref()?.growth_kib as f64),
+            Figure::FramingBytesPerEvent => Parts::per_event(record).map(|parts| parts.framing),
+            Figure::RoundTripP50 => Some(round_trip(record)?.p50 as f64),
+            Figure::RoundTripP99 => Some(round_trip(record)?.p99 as f64),
+            Figure::ApplicationBytesPerMessage => {
+                let upstream = record.upstream.as_ref()?;
+                let bytes = upstream.application_out + upstream.application_in;
+                (upstream.messages > 0).then(|| bytes as f64 / upstream.messages as f64)
+            }
+            Figure::ClosedLoopP99 => Some(record.closed_loop_us.as_ref()?.p99 as f64),
+            Figure::RssPerReaderKib => {
+                let (before, after) = (record.cost.server_rss_before_kib?, record.cost.server_rss_kib?);
+                Some((after as f64 - before as f64) / f64::from(record.parameters.readers.max(1)))
+            }
+            Figure::WakeupsPerMinute => {
+                Some(record.cost.client_wakeups? as f64 * per_reader_second(record)? * 60.0)
+            }
+            Figure::ClientCpuPerMinute => {
+                // Without wake-ups of its own the client shares the harness's process, and so its CPU.
+                record.cost.client_wakeups?;
+                Some(record.cost.client_cpu_s? * 1e3 * per_reader_second(record)? * 60.0)
+            }
         }
     }
 }
 
-/// Wire bytes, both ways; `None` where the kernel does not tell.
-pub fn wire(bytes: &Bytes) -> Option<u64> {
-    Some(bytes.wire_in? + bytes.wire_out?)
+/// Whether its connections were counted; those of a client in a process of its own are not.
+fn metered(record: &Record) -> bool {
+    record.bytes.connections > 0
 }
 
-/// Application bytes, both ways.
+fn round_trip(record: &Record) -> Option<&Latency> {
+    record.upstream.as_ref()?.round_trip_us.as_ref()
+}
+
+/// Wire bytes, both ways; `None` where the kernel does not tell.
+pub fn wire(bytes: &Bytes) -> Option<u64> {
+    Some(bytes.wire_in?.saturating_add(bytes.wire_out?))
+}
+
+/// Application bytes, both ways. Sums saturate here, since a damaged record must not end a report.
 pub fn application(bytes: &Bytes) -> u64 {
-    bytes.application_in + bytes.application_out
+    bytes.application_in.saturating_add(bytes.application_out)
 }
 
 /// Wire bytes per second and reader, opening and closing left out.
@@ -155,6 +271,10 @@ fn per_reader_second(record: &Record) -> Option<f64> {
 
 fn per_event(total: u64, record: &Record) -> Option<f64> {
     (record.delivered > 0).then(|| total as f64 / record.delivered as f64)
+}
+
+fn or_never(ms: Option<f64>) -> f64 {
+    ms.unwrap_or(f64::INFINITY)
 }
 
 fn recovery_time(record: &Record, time: impl Fn(&Recovery) -> Option<f64>) -> Option<f64> {
@@ -180,7 +300,7 @@ impl Parts {
         let application = application(bytes) as f64;
         // What was counted last gives way, so that the parts still add up where a run was cut between two
         // readings of the counters.
-        let heads = ((bytes.heads_in + bytes.heads_out) as f64).min(application);
+        let heads = (bytes.heads_in.saturating_add(bytes.heads_out) as f64).min(application);
         let payload = (bytes.payload as f64).min(application - heads);
         Parts {
             payload,

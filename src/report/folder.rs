@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::harness::{
+    catalogue,
     definition::{BadDefinition, Definition},
     manifest::Manifest,
     record::Record,
@@ -31,7 +32,7 @@ pub enum ReportError {
         source: serde_json::Error,
     },
     /// An experiment's name would lead out of the folder.
-    #[error("{}: the experiment name {name:?} is no plain folder name (letters, digits, '-' and '_')", path.display())]
+    #[error("{}: the experiment name {name:?} is no plain folder name (letters, digits, '-' and '_', and one '/' at most)", path.display())]
     Name {
         /// The manifest.
         path: PathBuf,
@@ -102,7 +103,8 @@ impl RunFolder {
             .map_err(|source| ReportError::Manifest { path: path.clone(), source })?;
         let mut experiments = Vec::new();
         for (name, definition) in &manifest.definitions {
-            if !is_plain(name) {
+            // A definition's name becomes a folder's; one from a foreign manifest must not lead out of this one.
+            if !catalogue::is_plain(name) {
                 return Err(ReportError::Name { path, name: name.clone() });
             }
             let file = format!("{}: definitions.{name}", path.display());
@@ -169,9 +171,4 @@ fn read(path: &Path) -> Result<Option<String>, ReportError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ReportError::Read { path: path.to_owned(), source }),
     }
-}
-
-/// A definition's name becomes a folder's; one from a foreign manifest must not lead out of the run folder.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

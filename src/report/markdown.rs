@@ -91,6 +91,9 @@ fn push_table(text: &mut String, table: &Table) {
         let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
+    if let Some(note) = &table.note {
+        let _ = writeln!(text, "\n{}", escaped(note));
+    }
 }
 
 fn list(text: &mut String, sentences: &[String]) {

@@ -7,8 +7,9 @@
 //! - `figure` takes one number from one record, [`statistics`] concludes from several, `summary` groups the
 //!   records by client and `condition`;
 //! - `claims` compares figures and gives verdicts; `table` and `csv` list them;
+//! - `published` sets figures that others published beside ours, `relay_cost` says what the relay costs;
 //! - each `chart_*` file turns a summary into the data of one chart, and those into a picture, by way of
-//!   `axis`, `panel`, `palette` and `canvas`; only these know plotters;
+//!   `axis`, `panel`, `palette`, `font` and `canvas`; only the last two know plotters;
 //! - `document` holds all of it together, for `html`, `markdown` and `terminal` to write down.
 
 mod axis;
@@ -16,21 +17,29 @@ mod canvas;
 mod chart;
 mod chart_bytes;
 mod chart_frontier;
+mod chart_memory;
 mod chart_opening;
 mod chart_percentiles;
 mod chart_recovery;
+mod chart_storm;
 mod chart_strip;
 mod chart_timeline;
+mod chart_zombies;
 pub mod claims;
+mod compare;
 pub mod condition;
 mod csv;
+mod curves;
 mod document;
 pub mod figure;
 pub mod folder;
+mod font;
 mod html;
 mod markdown;
 mod palette;
 mod panel;
+mod published;
+mod relay_cost;
 pub mod statistics;
 pub mod summary;
 mod table;
@@ -45,9 +54,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use canvas::register_font;
 pub use claims::Outcome;
+pub use compare::compare;
 pub use folder::ReportError;
+pub use font::register_font;
 pub use units::Unit;
 
 use document::Document;

@@ -2,7 +2,8 @@
 
 use crate::report::{
     axis::Axis,
-    canvas::{Align, Area, Canvas, Font, HEADING, MARGIN, NORMAL, SMALL, WIDTH},
+    canvas::{Align, Area, Canvas, MARGIN, WIDTH},
+    font::{Font, HEADING, NORMAL, SMALL},
     palette::{Colour, GRID, INK, Look, QUIET},
 };
 

@@ -47,7 +47,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let interval = (values.len() >= ENOUGH).then(|| {
         let mut resample = Resample::of(values);
-        percentile_interval((0..RESAMPLES).map(|_| resample.median()).collect())
+        percentile_interval((0..RESAMPLES).map(|_| resample.median()))
     });
     Some(Estimate { median: median(values)?, interval, n: values.len() })
 }
@@ -60,7 +60,7 @@ pub fn ratio(left: &[f64], right: &[f64]) -> Option<Estimate> {
         let (mut left, mut right) = (Resample::of(left), Resample::of(right));
         // A stream of random numbers of its own: drawn alike, both sides would rise and fall together.
         right.random = StdRng::seed_from_u64(SEED + 1);
-        percentile_interval((0..RESAMPLES).map(|_| quotient(left.median(), right.median())).collect())
+        percentile_interval((0..RESAMPLES).map(|_| quotient(left.median(), right.median())))
     });
     Some(Estimate { median: quotient(median(left)?, median(right)?), interval, n })
 }
@@ -74,6 +74,49 @@ pub fn quotient(left: f64, right: f64) -> f64 {
 /// the range from the smallest to the largest misses it more often than once in 20.
 pub fn coverage(n: usize) -> f64 {
     (1.0 - 0.5_f64.powi(n as i32 - 1)).clamp(0.0, 0.95)
+}
+
+/// How one set of repetitions relates to another, as far as they allow to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Relation {
+    /// No practical difference: the ratio's whole interval lies within [`PRACTICAL_MARGIN`] of 1.
+    Same,
+    /// The left is smaller: the interval lies below 1, and the medians are further apart than the margin.
+    Smaller,
+    /// The left is larger, in the same way.
+    Larger,
+    /// Neither can be said, or there are fewer than [`ENOUGH`] repetitions.
+    Undecided,
+}
+
+/// A comparison of two sets of repetitions: the verdict, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub relation: Relation,
+    /// Left as a multiple of right.
+    pub ratio: Estimate,
+    /// The rank test with the effect's size.
+    pub test: RankTest,
+}
+
+/// Whether `left` is smaller or larger than `right` by more than chance and more than practice cares for;
+/// `None` where either side is empty.
+pub fn judge(left: &[f64], right: &[f64]) -> Option<Judgement> {
+    let (ratio, test) = (ratio(left, right)?, mann_whitney(left, right)?);
+    let (least, most) = (1.0 - PRACTICAL_MARGIN, 1.0 + PRACTICAL_MARGIN);
+    let relation = match ratio.interval {
+        Some(Interval { low, high }) if low > least && high < most => Relation::Same,
+        Some(Interval { high, .. }) if high < 1.0 && ratio.median <= least => Relation::Smaller,
+        Some(Interval { low, .. }) if low > 1.0 && ratio.median >= most => Relation::Larger,
+        _ => Relation::Undecided,
+    };
+    Some(Judgement { relation, ratio, test })
+}
+
+/// A p value as it stands in sentences: `= 0.008` or `< 0.001`.
+pub fn probability(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
 }
 
 /// What the Mann–Whitney test says about two sets of repetitions.
@@ -199,8 +242,8 @@ impl<'a> Resample<'a> {
     }
 }
 
-fn percentile_interval(medians: Vec<f64>) -> Interval {
-    let medians = sorted(&medians);
+fn percentile_interval(medians: impl Iterator<Item = f64>) -> Interval {
+    let medians = sorted(&medians.collect::<Vec<_>>());
     let at = |share| quantile(&medians, share).unwrap_or(f64::NAN);
     Interval { low: at(0.025), high: at(0.975) }
 }
@@ -292,6 +335,22 @@ mod tests {
         let test = mann_whitney(&left, &right).expect("values");
         assert!((test.p - approximate_p(test.u, 20.0, 20.0, &ranks)).abs() < 0.01);
         assert_eq!(mann_whitney(&[1.0; 3], &[1.0; 3]).expect("values").p, 1.0);
+    }
+
+    #[test]
+    fn a_verdict_needs_an_interval_apart_and_a_margin() {
+        let of = |left: [f64; 5], right: [f64; 5]| judge(&left, &right).expect("values").relation;
+        let hundred = [98.0, 99.0, 100.0, 101.0, 102.0];
+        assert_eq!(of(hundred, hundred), Relation::Same);
+        assert_eq!(of(hundred.map(|it| it * 1.5), hundred), Relation::Larger);
+        assert_eq!(of(hundred.map(|it| it / 1.5), hundred), Relation::Smaller);
+        assert_eq!(of([50.0, 80.0, 110.0, 140.0, 170.0], hundred), Relation::Undecided);
+        // Told apart without doubt, by less than matters and perhaps by more.
+        assert_eq!(of([104.0, 104.1, 104.2, 104.3, 108.0], [100.0; 5]), Relation::Undecided);
+        assert_eq!(judge(&[1.0, 2.0], &[9.0, 10.0]).expect("values").relation, Relation::Undecided);
+        assert_eq!(of([0.0; 5], [0.0; 5]), Relation::Same, "nothing is as much as nothing");
+        assert_eq!(of([f64::INFINITY; 5], hundred), Relation::Larger, "never is later than ever");
+        assert_eq!(judge(&[], &[1.0]), None);
     }
 
     #[test]

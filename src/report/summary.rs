@@ -126,7 +126,7 @@ impl Group<'_> {
 
     /// A count, added up over the repetitions.
     pub fn sum(&self, count: impl Fn(&Record) -> u64) -> u64 {
-        self.records.iter().map(|record| count(record)).sum()
+        self.records.iter().map(|record| count(record)).fold(0, u64::saturating_add)
     }
 }
 

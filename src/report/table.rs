@@ -5,7 +5,7 @@ use crate::{
     report::{
         claims::in_words,
         condition::Condition,
-        statistics::{self, ENOUGH, PRACTICAL_MARGIN},
+        statistics::{self, ENOUGH, Relation},
         summary::{Group, Summary},
         units::{Unit, grouped, significant},
     },
@@ -20,6 +20,8 @@ pub(super) struct Table {
     pub headings: Vec<&'static str>,
     /// Its rows, a cell per column.
     pub rows: Vec<Vec<String>>,
+    /// What is to be known beside it.
+    pub note: Option<String>,
 }
 
 /// All tables that the records have figures for.
@@ -27,9 +29,10 @@ pub(super) fn tables(summary: &Summary<'_>) -> Vec<Table> {
     let mut tables = Vec::new();
     for condition in &summary.conditions {
         let heading = condition.describe();
-        if condition.fault.is_some() {
+        if condition.is_cut() {
             tables.extend(table(summary, condition, format!("Recovery: {heading}"), &RECOVERY));
         } else if !condition.is_idle() {
+            tables.extend(table(summary, condition, format!("Sending: {heading}"), &UPSTREAM));
             tables.extend(table(summary, condition, format!("Latency: {heading}"), &LATENCY));
             tables.extend(table(summary, condition, format!("Cost: {heading}"), &COST));
         } else {
@@ -41,28 +44,40 @@ pub(super) fn tables(summary: &Summary<'_>) -> Vec<Table> {
 
 type Cell = fn(&Summary<'_>, &Group<'_>) -> Option<String>;
 
-const LATENCY: [(&str, Cell); 7] = [
+const LATENCY: [(&str, Cell); 8] = [
     ("median", |_, group| figure(group, Figure::LatencyP50)),
     ("99th percentile", |_, group| figure(group, Figure::LatencyP99)),
     ("longest", |_, group| figure(group, Figure::LatencyMax)),
+    ("99th percentile, as a closed loop tells it", |_, group| figure(group, Figure::ClosedLoopP99)),
     ("× floor", times_floor),
     ("against the fastest", against_fastest),
     ("delivered", delivered),
     ("lost · duplicated · out of order", faults),
 ];
 
-const COST: [(&str, Cell); 6] = [
+const COST: [(&str, Cell); 7] = [
     ("wire bytes per event", |_, group| figure(group, Figure::WireBytesPerEvent)),
     ("application bytes per event", |_, group| figure(group, Figure::ApplicationBytesPerEvent)),
+    ("of them framing", |_, group| figure(group, Figure::FramingBytesPerEvent)),
     ("wire bytes per minute", |_, group| figure(group, Figure::WireBytesPerMinute)),
     ("requests per event", |_, group| figure(group, Figure::RequestsPerEvent)),
     ("wire bytes to open", |_, group| figure(group, Figure::WireBytesToOpen)),
     ("server CPU per 1,000 events", |_, group| figure(group, Figure::ServerCpuPerThousand)),
 ];
 
-const IDLE: [(&str, Cell); 3] = [
+const UPSTREAM: [(&str, Cell); 4] = [
+    ("median round trip", |_, group| figure(group, Figure::RoundTripP50)),
+    ("99th percentile", |_, group| figure(group, Figure::RoundTripP99)),
+    ("application bytes per message", |_, group| figure(group, Figure::ApplicationBytesPerMessage)),
+    ("wire bytes per message, its delivery included", sent_and_delivered),
+];
+
+const IDLE: [(&str, Cell); 6] = [
     ("wire bytes per minute", |_, group| figure(group, Figure::WireBytesPerMinute)),
     ("wire bytes to open", |_, group| figure(group, Figure::WireBytesToOpen)),
+    ("server memory per reader", |_, group| figure(group, Figure::RssPerReaderKib)),
+    ("client wake-ups per minute", |_, group| figure(group, Figure::WakeupsPerMinute)),
+    ("client CPU per minute", |_, group| figure(group, Figure::ClientCpuPerMinute)),
     ("counted for", counted),
 ];
 
@@ -99,6 +114,7 @@ fn table(
         caption,
         headings: std::iter::once("client").chain(used.iter().map(|column| columns[*column].0)).collect(),
         rows: groups.iter().enumerate().map(row).collect(),
+        note: None,
     })
 }
 
@@ -135,25 +151,18 @@ fn against_fastest(summary: &Summary<'_>, group: &Group<'_>) -> Option<String> {
     if fastest.series == group.series {
         return Some("the fastest".to_owned());
     }
-    let (these, those) = (group.values(Figure::LatencyP50), fastest.values(Figure::LatencyP50));
-    let ratio = statistics::ratio(&these, &those)?;
-    let test = statistics::mann_whitney(&these, &those)?;
-    let Some(interval) = ratio.interval else {
-        return Some(format!("too few repetitions ({} of {ENOUGH})", ratio.n));
+    let judged = statistics::judge(&group.values(Figure::LatencyP50), &fastest.values(Figure::LatencyP50))?;
+    if judged.ratio.interval.is_none() {
+        return Some(format!("too few repetitions ({} of {ENOUGH})", judged.ratio.n));
+    }
+    let words = match judged.relation {
+        Relation::Same => "no practical difference",
+        Relation::Larger => "slower",
+        Relation::Smaller | Relation::Undecided => "undecided",
     };
-    let shift = Unit::Micros.format(test.shift);
-    let size = format!("+{shift}, p {}", probability(test.p));
-    Some(if interval.high < 1.0 + PRACTICAL_MARGIN && interval.low > 1.0 - PRACTICAL_MARGIN {
-        format!("no practical difference ({size})")
-    } else if interval.low > 1.0 {
-        format!("slower ({size})")
-    } else {
-        format!("not told apart ({size})")
-    })
-}
-
-fn probability(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
+    let sign = if judged.test.shift < 0.0 { '−' } else { '+' };
+    let shift = Unit::Micros.format(judged.test.shift.abs());
+    Some(format!("{words} ({sign}{shift}, p {})", statistics::probability(judged.test.p)))
 }
 
 fn delivered(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
@@ -169,6 +178,12 @@ fn faults(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
 fn lost(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
     let silently = group.sum(|record| record.lost.saturating_sub(record.lost_announced));
     Some(format!("{} · {}", grouped(group.sum(|r| r.lost) as f64), grouped(silently as f64)))
+}
+
+/// A message that is delivered to its sender too is paid for in both directions.
+fn sent_and_delivered(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
+    group.records.iter().find(|record| record.upstream.is_some())?;
+    figure(group, Figure::WireBytesPerEvent)
 }
 
 fn counted(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {

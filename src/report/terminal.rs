@@ -7,7 +7,9 @@ use crate::{
     report::{
         document::Document,
         folder::RunFolder,
+        published, relay_cost,
         summary::{Series, Summary},
+        table::Table,
     },
 };
 
@@ -32,6 +34,12 @@ pub(super) fn render(folder: &RunFolder, report: &Document) -> String {
             &format!("{}: {}", experiment.definition.name, experiment.definition.question),
         );
         push_tables(&mut text, &summary);
+        if let Some(table) = published::table(&experiment.definition, &summary) {
+            push_table(&mut text, &table, [0, 2, 3, 4]);
+        }
+        if let Some(table) = relay_cost::table(&summary) {
+            push_table(&mut text, &table, [0, 1, 2, 3]);
+        }
     }
     if report.verdicts().next().is_some() {
         let _ = writeln!(text);
@@ -63,8 +71,24 @@ fn push_tables(text: &mut String, summary: &Summary<'_>) {
         (Figure::WireBytesPerEvent, "wire/event"),
         (Figure::Lost, "lost"),
     ];
-    const IDLE: [(Figure, &str); 2] =
-        [(Figure::WireBytesToOpen, "wire to open"), (Figure::WireBytesPerMinute, "wire/minute")];
+    const IDLE: [(Figure, &str); 4] = [
+        (Figure::WireBytesToOpen, "wire to open"),
+        (Figure::WireBytesPerMinute, "wire/minute"),
+        (Figure::RssPerReaderKib, "memory"),
+        (Figure::WakeupsPerMinute, "woken/min"),
+    ];
+    const STALLED: [(Figure, &str); 4] = [
+        (Figure::LatencyP50, "median"),
+        (Figure::LatencyP99, "99 %"),
+        (Figure::ClosedLoopP99, "closed loop"),
+        (Figure::Lost, "lost"),
+    ];
+    const SENDING: [(Figure, &str); 4] = [
+        (Figure::RoundTripP50, "round trip"),
+        (Figure::RoundTripP99, "99 %"),
+        (Figure::ApplicationBytesPerMessage, "sent+ack"),
+        (Figure::WireBytesPerEvent, "wire in all"),
+    ];
     const CUT: [(Figure, &str); 4] = [
         (Figure::NoticedMs, "noticed"),
         (Figure::BackMs, "back"),
@@ -72,27 +96,56 @@ fn push_tables(text: &mut String, summary: &Summary<'_>) {
         (Figure::Lost, "lost"),
     ];
     for condition in &summary.conditions {
+        let measured =
+            |figure: Figure| summary.under(condition).any(|group| !group.values(figure).is_empty());
         let columns: &[(Figure, &str)] = match (&condition.fault, condition.is_idle()) {
-            (Some(_), _) => &CUT,
+            (Some(_), _) if condition.is_cut() => &CUT,
+            (Some(_), _) => &STALLED,
             (None, true) => &IDLE,
+            (None, false) if measured(Figure::RoundTripP50) => &SENDING,
             (None, false) => &LOADED,
         };
+        let shown: Vec<_> = columns.iter().filter(|(figure, _)| measured(*figure)).collect();
         let _ = write!(text, "  {}", padded(&condition.describe(), LABEL + 2 + CELL * 4 - 4));
         let trimmed = text.trim_end_matches(' ').len();
         text.truncate(trimmed);
         let _ = write!(text, "\n    {}", padded("", LABEL - 2));
-        for (_, heading) in columns {
+        for (_, heading) in &shown {
             let _ = write!(text, "{heading:>CELL$}");
         }
         let _ = writeln!(text);
         for group in summary.under(condition) {
             let _ = write!(text, "    {}", padded(&summary.series_of(group).label, LABEL - 2));
-            for (figure, _) in columns {
+            for (figure, _) in &shown {
                 let cell = group.estimate(*figure).map(|e| figure.unit().format(e.median));
                 let _ = write!(text, "{:>CELL$}", cell.unwrap_or_else(|| "–".to_owned()));
             }
             let _ = writeln!(text);
         }
+    }
+}
+
+/// A table of four columns that are chosen by their place, and its note. Intervals are left to the report.
+fn push_table(text: &mut String, table: &Table, columns: [usize; 4]) {
+    const WIDTHS: [usize; 4] = [32, 13, 13, 16];
+    let _ = writeln!(text);
+    push_wrapped(text, "  ", "  ", &table.caption);
+    let mut line = |cells: [&str; 4]| {
+        let [first, others @ ..] = cells;
+        let _ = write!(text, "    {}", padded(first, WIDTHS[0] - 1));
+        for (cell, width) in others.into_iter().zip(WIDTHS.into_iter().skip(1)) {
+            let _ = write!(text, " {:>width$}", padded(cell, width).trim_end());
+        }
+        let _ = writeln!(text);
+    };
+    line(columns.map(|column| table.headings.get(column).copied().unwrap_or_default()));
+    for row in &table.rows {
+        let cell =
+            |column: usize| row.get(column).map_or("", |cell| cell.split(" [").next().unwrap_or_default());
+        line(columns.map(cell));
+    }
+    if let Some(note) = &table.note {
+        push_wrapped(text, "  ", "  ", note);
     }
 }
 
@@ -105,7 +158,7 @@ fn padded(text: &str, columns: usize) -> String {
     plain.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
-fn push_wrapped(text: &mut String, first: &str, indent: &str, sentence: &str) {
+pub(super) fn push_wrapped(text: &mut String, first: &str, indent: &str, sentence: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
     for word in sentence.split_whitespace() {

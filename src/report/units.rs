@@ -9,6 +9,8 @@ pub enum Unit {
     Millis,
     /// Bytes, written as B, KiB or MiB.
     Bytes,
+    /// KiB, written as KiB or MiB.
+    Kibibytes,
     /// Things that are counted: events, requests.
     Count,
 }
@@ -29,6 +31,7 @@ impl Unit {
             Unit::Micros => scaled(value, &TIMES),
             Unit::Millis => scaled(value * 1e3, &TIMES),
             Unit::Bytes => scaled(value, &SIZES),
+            Unit::Kibibytes => scaled(value * 1024.0, &SIZES),
             Unit::Count => grouped(value),
         }
     }
@@ -39,6 +42,7 @@ impl Unit {
             Unit::Micros => "us",
             Unit::Millis => "ms",
             Unit::Bytes => "bytes",
+            Unit::Kibibytes => "kib",
             Unit::Count => "count",
         }
     }

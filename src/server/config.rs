@@ -1,7 +1,8 @@
 //! What a server is told: its limits and its times.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use super::{cors::Origin, token::Token};
 use crate::feed::{Limits, ReadLimit};
 
 /// Bounds on everything that a stranger can make the server hold, and how long it waits for what.
@@ -14,6 +15,14 @@ pub struct Config {
     /// Names besides the loopback's and the bound address that the server answers to, as `NAME` (any
     /// port, as behind a proxy) or `NAME:PORT`.
     pub hosts: Vec<String>,
+    /// What changing things needs; `None`: nothing, as is right on the loopback only.
+    pub token: Option<Token>,
+    /// Other origins whose pages may read here.
+    pub allowed_origins: Vec<Origin>,
+    /// Where the runs of experiments are, and are written by those that visitors start.
+    pub results: PathBuf,
+    /// The program `experiment`; `None`: the one beside this program.
+    pub experiment_program: Option<PathBuf>,
     /// Connections at a time; one more is answered with 503.
     pub max_connections: usize,
     /// Readers of one channel at a time, of all transports together; one more is answered with 503.
@@ -48,6 +57,10 @@ impl Default for Config {
         Config {
             feed: Limits::default(),
             hosts: Vec::new(),
+            token: None,
+            allowed_origins: Vec::new(),
+            results: PathBuf::from("results"),
+            experiment_program: None,
             max_connections: 10_000,
             readers_per_channel: 10_000,
             max_sources: 16,

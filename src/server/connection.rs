@@ -24,7 +24,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::readers::{Full, Reader, Readers};
+use super::{
+    readers::{Full, Reader, Readers},
+    wire::Tap,
+};
 use crate::{feed::ChannelName, transport::Transport};
 
 /// What handlers know about the connection that a request came by.
@@ -36,13 +39,21 @@ pub(crate) struct Connection {
     pub(crate) tasks: TaskTracker,
     /// The address of this side, where it is known.
     pub(crate) local: Option<SocketAddr>,
+    /// Shows what passes to the page that it belongs to, where our accept loop runs it.
+    pub(crate) tap: Option<Arc<Tap>>,
     /// A connection counts as a poller of the channel that it polled last, also between two polls.
     polling: Mutex<Option<Reader>>,
 }
 
 impl Connection {
     pub(crate) fn new(cut: Arc<Cut>, tasks: TaskTracker, local: Option<SocketAddr>) -> Self {
-        Connection { cut, tasks, local, polling: Mutex::default() }
+        Connection { cut, tasks, local, tap: None, polling: Mutex::default() }
+    }
+
+    /// With a tap, which its stream has too.
+    pub(crate) fn with_tap(mut self, tap: Arc<Tap>) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     /// Takes note that the connection polls a channel.
@@ -164,17 +175,19 @@ impl Cut {
 pub(crate) struct Wire {
     tcp: TcpStream,
     cut: Arc<Cut>,
+    tap: Arc<Tap>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Wire {
-    pub(crate) fn new(tcp: TcpStream, cut: Arc<Cut>, place: OwnedSemaphorePermit) -> Self {
-        Wire { tcp, cut, _place: place }
+    pub(crate) fn new(tcp: TcpStream, cut: Arc<Cut>, tap: Arc<Tap>, place: OwnedSemaphorePermit) -> Self {
+        Wire { tcp, cut, tap, _place: place }
     }
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
+        self.tap.closes();
         if self.cut.how.load(Ordering::SeqCst) == RESET {
             // A socket that lingers for no time is not closed but aborted. It can only fail on a socket
             // that is gone already.
@@ -189,13 +202,24 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        if self.tap.is_on() && buf.filled().len() > before {
+            self.tap.read(&buf.filled()[before..]);
+        }
+        polled
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        if let Poll::Ready(Ok(written)) = polled
+            && self.tap.is_on()
+        {
+            self.tap.wrote(&buf[..written]);
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -203,7 +227,17 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(mut written)) = polled
+            && self.tap.is_on()
+        {
+            for buf in bufs {
+                let here = written.min(buf.len());
+                self.tap.wrote(&buf[..here]);
+                written -= here;
+            }
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,13 +1,15 @@
 //! The server's configuration as command-line flags, for every program that starts one.
 
 use std::{
+    net::IpAddr,
     num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
 use clap::Args;
 
-use super::{Config, max_connections};
+use super::{Config, Origin, Token, max_connections};
 use crate::feed::Limits;
 
 /// What somebody who starts a server may want to set. Times and limits that are not here are rarely
@@ -17,6 +19,16 @@ pub struct Flags {
     /// A further name that requests may be for, as NAME (any port) or NAME:PORT; repeatable
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// What changing things needs, 16 to 128 letters, digits, - or _ [default: none where only this machine
+    /// can connect, else a random one]
+    #[arg(long, value_name = "TOKEN", env = "PUSHLAB_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+    /// A further origin whose pages may read here, such as https://lab.example; repeatable
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    allowed_origins: Vec<Origin>,
+    /// Where the runs of experiments are
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
     /// Connections at a time [default and most: what the limit of open files leaves]
     #[arg(long, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
@@ -48,9 +60,9 @@ fn at_least_one(value: usize) -> NonZeroUsize {
 }
 
 impl Flags {
-    /// The configuration. Raises the process's limit of open files on the way, since the number of
-    /// connections follows from it.
-    pub fn config(&self) -> Config {
+    /// The configuration for a server at this address. Raises the process's limit of open files on the way,
+    /// since the number of connections follows from it.
+    pub fn config(&self, listen: IpAddr) -> Config {
         let possible = max_connections();
         if let Some(asked) = self.max_connections.filter(|asked| asked.get() > possible) {
             tracing::warn!(
@@ -65,6 +77,9 @@ impl Flags {
                 ..Limits::default()
             },
             hosts: self.hosts.clone(),
+            token: self.token.clone().or_else(|| (!listen.is_loopback()).then(Token::random)),
+            allowed_origins: self.allowed_origins.clone(),
+            results: self.results.clone(),
             max_connections: self.max_connections.map_or(possible, |asked| asked.get().min(possible)),
             readers_per_channel: self.readers_per_channel.get(),
             max_body_bytes: self.max_body_bytes.get(),

@@ -41,6 +41,16 @@ impl Hosts {
         self.was_told(authority, port) || self.is_bound(authority, port, local)
     }
 
+    /// Whether an origin is that of a page which the first origin serves, seen from a connection to this
+    /// machine's address `local` under whatever port.
+    pub(crate) fn serves_pages_of(&self, origin: &str, local: Option<IpAddr>) -> bool {
+        let bound = self.bound.read().clone();
+        bound.iter().any(|bound| {
+            let local = SocketAddr::new(local.unwrap_or(bound.ip()), bound.port());
+            is_ours(self, Some(local), origin)
+        })
+    }
+
     fn was_told(&self, authority: &Authority, port: u16) -> bool {
         let host = authority.host().to_ascii_lowercase();
         let with_port = format!("{host}:{port}");

@@ -3,14 +3,15 @@
 //! `axum::serve` would hide every knob that matters here: `TCP_NODELAY`, buffer sizes, the header time-out,
 //! the number of connections, what happens at the descriptor limit, and how open streams come to an end.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +22,8 @@ use super::{
     config::Config,
     connection::{Connection, Cut, OnConnection, Wire},
     refusal::Refusal,
+    second_origin,
+    wire::Tap,
 };
 
 /// Connections over the limit that are being told so at the same time; those beyond are just closed.
@@ -46,6 +49,25 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// How often idle channels are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
+/// Connections that the kernel completes and keeps until they are accepted; it may cap this further
+/// (`net.core.somaxconn`). With the usual 128, readers that were all cut at once and come back in the same
+/// moment overflow it: the kernel drops their SYNs, and they try again only a second later.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address, with room for a crowd that connects in the same moment.
+///
+/// # Errors
+/// Where the address can't be had.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As the system's own servers do, so that a restart need not wait for old connections' TIME-WAIT. On
+    // Windows the option means something else: two servers could share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// What ends the connections of one accept loop.
 #[derive(Debug, Clone)]
 struct Ends {
@@ -64,16 +86,45 @@ struct Ends {
 /// Where the listener has no address, which an open one has.
 pub async fn run(listener: TcpListener, state: State, shutdown: CancellationToken) -> io::Result<()> {
     state.answers_to(listener.local_addr()?);
+    let limit = state.config().max_connections;
+    let served = accept(listener, app(state.clone()), limit, state.clone(), shutdown).await;
+    state.runs().end().await;
+    served
+}
+
+/// Serves a second origin for pages of the first one to look at from outside: the streams of the tour
+/// that other origins may read, may read with cookies, or may not read. Ends as [`run`] does.
+///
+/// # Errors
+/// Where the listener has no address, which an open one has.
+pub async fn run_second_origin(
+    listener: TcpListener,
+    state: State,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    state.answers_also_to(listener.local_addr()?);
+    let limit = second_origin::MAX_CONNECTIONS.min(state.config().max_connections);
+    accept(listener, second_origin::app(state.clone()), limit, state, shutdown).await
+}
+
+/// Accepts connections and serves them until `shutdown`.
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limit: usize,
+    state: State,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let ends = Ends { shutdown, abort: CancellationToken::new(), tasks: TaskTracker::new() };
-    let places = Arc::new(Semaphore::new(state.config().max_connections));
+    let places = Arc::new(Semaphore::new(limit));
     let refused = Arc::new(Semaphore::new(REFUSED_AT_A_TIME));
-    let router = app(state.clone());
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
         let tcp = tokio::select! {
             () = ends.shutdown.cancelled() => break,
             _ = housekeeping.tick() => {
                 state.feed().collect_idle();
+                state.wires().collect_idle();
                 continue;
             }
             accepted = listener.accept() => match accepted {
@@ -90,7 +141,7 @@ pub async fn run(listener: TcpListener, state: State, shutdown: CancellationToke
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             ends.tasks.spawn(serve(tcp, place, router.clone(), state.clone(), ends.clone()));
         } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
-            ends.tasks.spawn(refuse(tcp, place, state.config().max_connections, ends.abort.clone()));
+            ends.tasks.spawn(refuse(tcp, place, limit, ends.abort.clone()));
         }
     }
     drop(listener);
@@ -105,7 +156,7 @@ pub async fn run(listener: TcpListener, state: State, shutdown: CancellationToke
 }
 
 /// Serves one connection to its end.
-async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: axum::Router, state: State, ends: Ends) {
+async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: Router, state: State, ends: Ends) {
     let config = state.config();
     if let Err(error) = prepare(&tcp, config) {
         tracing::debug!(%error, "connection lost before its first request");
@@ -113,8 +164,14 @@ async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: axum::Router
     }
     let local = tcp.local_addr().ok();
     let cut = Arc::new(Cut::new(&ends.shutdown, &ends.abort));
-    let connection = OnConnection(Arc::new(Connection::new(Arc::clone(&cut), ends.tasks.clone(), local)));
+    let tap = Arc::new(Tap::new(Arc::clone(state.wires())));
+    let connection = Connection::new(Arc::clone(&cut), ends.tasks.clone(), local).with_tap(Arc::clone(&tap));
+    let connection = OnConnection(Arc::new(connection));
+    let (wires, on_request) = (Arc::clone(state.wires()), Arc::clone(&tap));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
+        if on_request.is_on() {
+            on_request.begins(request.method() == http::Method::HEAD, wires.named_by(&request));
+        }
         request.extensions_mut().insert(connection.clone());
         router.clone().oneshot(request)
     });
@@ -123,7 +180,7 @@ async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: axum::Router
             .timer(TokioTimer::new())
             .header_read_timeout(config.header_timeout)
             .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(Wire::new(tcp, Arc::clone(&cut), place)), service)
+            .serve_connection(TokioIo::new(Wire::new(tcp, Arc::clone(&cut), tap, place)), service)
             .with_upgrades()
     );
     let mut closing = false;

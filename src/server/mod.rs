@@ -5,6 +5,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `config`, `flags` | limits and times, all in one value; the same on a command line |
+//! | `doors` | the addresses that a program listens on |
 //! | `listen` | accepts connections, serves them, ends them: [`run`] |
 //! | `connection` | one TCP connection, and the switch that cuts it below HTTP |
 //! | `envelope` | what is the same for every answer: errors are JSON |
@@ -14,6 +15,11 @@
 //! | **`sse`, `websocket`** | the other two; `upgrade` gets from HTTP to a WebSocket |
 //! | `publish`, `source` | how events come in: by request, and by the built-in publisher |
 //! | `readers`, `describe`, `disconnect` | who reads: counted, shown, cut |
+//! | `token`, `cors`, `page_policy` | who may change things; who else may read; what pages may load |
+//! | `wire` | a page's own connections, byte by byte |
+//! | `results` | the runs of experiments, and one at a time on demand |
+//! | `tour`, `second_origin` | streams with one lesson each, here and on another origin |
+//! | `assets` | the pages' own files |
 //! | `pages`, `tutorial`, `echo` | the pages, the streams of the tutorials, a WebSocket that echoes |
 //! | `floor` | the bare TCP stream that all transports are measured against |
 //! | `descriptors` | how many connections the process may have |
@@ -28,9 +34,11 @@
 mod assets;
 mod config;
 mod connection;
+mod cors;
 mod describe;
 mod descriptors;
 mod disconnect;
+mod doors;
 mod echo;
 mod envelope;
 mod flags;
@@ -38,20 +46,30 @@ pub mod floor;
 mod hosts;
 mod listen;
 mod long_poll;
+mod page_policy;
 mod pages;
 mod polling;
 mod publish;
 mod readers;
 mod refusal;
 mod request;
+mod results;
+mod second_origin;
 mod short_poll;
 pub mod source;
 mod sse;
+mod token;
+mod tour;
 mod tutorial;
 mod upgrade;
 mod websocket;
+mod wire;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -63,11 +81,14 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 pub use config::Config;
+pub use cors::{BadOrigin, Origin};
 pub use descriptors::max_connections;
+pub use doors::{Doors, url_with_token};
 pub use flags::Flags;
-pub use listen::run;
+pub use listen::{bind, run, run_second_origin};
+pub use token::{BadToken, Token};
 
-use self::{hosts::Hosts, readers::Readers, refusal::Refusal, source::Sources};
+use self::{hosts::Hosts, readers::Readers, refusal::Refusal, results::Runs, source::Sources, wire::Wires};
 use crate::{clock::Clock, feed::Feed};
 
 /// All that the server knows; clones are the same server.
@@ -82,6 +103,9 @@ struct Inner {
     hosts: Hosts,
     readers: Arc<Readers>,
     sources: Sources,
+    wires: Arc<Wires>,
+    runs: Runs,
+    second_origin: OnceLock<SocketAddr>,
 }
 
 impl State {
@@ -94,6 +118,9 @@ impl State {
             hosts: Hosts::new(&config.hosts),
             readers: Arc::new(Readers::new(config.readers_per_channel)),
             sources: Sources::new(config.max_sources),
+            wires: Arc::new(Wires::new(clock, config.token.as_ref().map(|token| token.reveal().to_owned()))),
+            runs: Runs::new(config.results.clone(), config.experiment_program.clone(), clock),
+            second_origin: OnceLock::new(),
             config,
             clock,
         }))
@@ -124,9 +151,28 @@ impl State {
         &self.0.sources
     }
 
+    fn wires(&self) -> &Arc<Wires> {
+        &self.0.wires
+    }
+
+    fn runs(&self) -> &Runs {
+        &self.0.runs
+    }
+
+    /// Where the second origin listens, if it does.
+    fn second_origin(&self) -> Option<SocketAddr> {
+        self.0.second_origin.get().copied()
+    }
+
     /// Takes note of an address that the server listens on, and so answers to.
     fn answers_to(&self, address: SocketAddr) {
         self.0.hosts.add_bound(address);
+    }
+
+    /// Takes note of where the second origin listens. It is no address of the first one, whose pages must
+    /// not be loaded from there.
+    fn answers_also_to(&self, address: SocketAddr) {
+        let _ = self.0.second_origin.set(address);
     }
 }
 
@@ -147,12 +193,37 @@ pub fn app(state: State) -> Router {
         .merge(pages::routes())
         .route("/dates", only("GET, HEAD", get(tutorial::dates)))
         .route("/sendMessage", only("GET, HEAD", get(tutorial::send_message)))
-        .route("/static/{*path}", only("GET, HEAD", get(assets::get)))
         .route("/echo", only("GET", get(echo::get)))
+        .merge(lab_routes())
         .fallback(pages::not_found)
+        .layer(from_fn_with_state(state.clone(), token::check))
+        .layer(from_fn_with_state(state.clone(), page_policy::apply))
+        .layer(from_fn_with_state(state.clone(), cors::allow))
         .layer(from_fn_with_state(state.clone(), hosts::check))
         .layer(from_fn(envelope::wrap))
         .with_state(state)
+}
+
+/// What the pages use besides the channels.
+fn lab_routes() -> Router<State> {
+    Router::new()
+        .route("/static/{*path}", only("GET, HEAD", get(assets::get)))
+        .route("/origins", only("GET, HEAD", get(second_origin::origins)))
+        .route("/wire/session", only("POST", post(wire::endpoints::open)))
+        .route(
+            "/wire/{session}",
+            only("GET, DELETE", get(wire::endpoints::watch).delete(wire::endpoints::close)),
+        )
+        .route("/results/runs", only("GET, HEAD", get(results::folder::list)))
+        .route(
+            "/results/run",
+            only(
+                "GET, HEAD, POST, DELETE",
+                get(results::running).post(results::start).delete(results::cancel),
+            ),
+        )
+        .route("/results/{stamp}/{*file}", only("GET, HEAD", get(results::folder::file)))
+        .nest("/tour", tour::routes())
 }
 
 /// An endpoint that says which methods it has: to `OPTIONS`, and to whoever used another.

@@ -35,7 +35,8 @@ fn now(state: &State) -> i64 {
     state.clock().now().as_nanos() / 1_000_000
 }
 
-fn each_second(
+/// A stream of a block each second, numbered from 0.
+pub(super) fn each_second(
     OnConnection(connection): OnConnection,
     block: impl Fn(u64) -> String + Send + 'static,
 ) -> Response {

@@ -58,6 +58,9 @@ where
         .max_frame_size(Some(state.config().max_message_bytes));
     let silence = state.config().silence;
     connection.stops_polling();
+    if let Some(tap) = &connection.tap {
+        tap.upgrades();
+    }
     let cut = std::sync::Arc::clone(&connection.cut);
     connection.tasks.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };

@@ -22,6 +22,7 @@ use super::{
     readers::Reader,
     refusal::Refusal,
     request::{Query, Used},
+    token,
     upgrade::{self, Socket, farewell, frame, verdict},
 };
 use crate::{
@@ -48,8 +49,10 @@ pub(crate) async fn get(
         .readers()
         .join(&used.name, Transport::WebSocket, Arc::clone(&cut))
         .map_err(|full| Refusal::busy(full.to_string()))?;
+    let may_publish = token::may_change(&state, &connection, request.uri(), request.headers());
     let session = Session {
         channel: used.channel,
+        may_publish,
         follower,
         cut,
         heartbeat: state.config().heartbeat,
@@ -78,6 +81,8 @@ enum Notice<'a> {
 
 struct Session {
     channel: Arc<Channel>,
+    /// Whether the handshake showed the token, where there is one.
+    may_publish: bool,
     follower: Follower,
     cut: Arc<Cut>,
     heartbeat: Duration,
@@ -164,7 +169,12 @@ impl Session {
                 format!("bad message: {error}: send {{\"publish\": {{\"data\": \"text\"}}}}, with \"type\" if it has one")
             })
             .and_then(|command| {
-                publish(&self.channel, command.publish).map_err(|refusal| refusal.message().to_owned())
+                let published = if self.may_publish {
+                    publish(&self.channel, command.publish)
+                } else {
+                    Err(token::refusal())
+                };
+                published.map_err(|refusal| refusal.message().to_owned())
             });
         match published {
             Ok(published) => notice(&Notice::Published(published)),

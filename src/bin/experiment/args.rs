@@ -6,6 +6,8 @@ use clap::{Args as _, Parser, Subcommand};
 use pushlab::{harness::plan::Form, watch::WatchArgs};
 use url::Url;
 
+use crate::{serve::ServeArgs, verify::Verify};
+
 /// Measures how short polling, long polling, Server-Sent Events and WebSocket deliver events.
 ///
 /// Without a word it runs the three core experiments in their quick form, in about a minute and a half.
@@ -32,6 +34,21 @@ pub(crate) enum Word {
         /// The run's folder, such as results/latest
         #[arg(value_name = "DIR", default_value = "results/latest")]
         folder: PathBuf,
+    },
+    /// Hold figures against something that is not ours
+    Verify {
+        /// What to verify
+        #[command(subcommand)]
+        what: Verify,
+    },
+    /// Say what differs between two runs, figure by figure and claim by claim
+    Compare {
+        /// The earlier run's folder
+        #[arg(value_name = "DIR")]
+        earlier: PathBuf,
+        /// The later run's folder
+        #[arg(value_name = "DIR")]
+        later: PathBuf,
     },
     /// Read a channel, or any SSE, WebSocket or polling URL, and print what happens
     Watch(WatchArgs),
@@ -81,14 +98,4 @@ impl Default for RunArgs {
         let matches = command.get_matches_from(["run"]);
         RunArgs::from_arg_matches(&matches).expect("every argument has a default or may be left out")
     }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ServeArgs {
-    #[arg(long)]
-    pub(crate) listen: std::net::SocketAddr,
-    #[arg(long)]
-    pub(crate) heartbeat_ms: Option<u64>,
-    #[arg(long)]
-    pub(crate) retry_ms: Option<u64>,
 }

@@ -3,6 +3,7 @@
 mod args;
 mod run;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -12,25 +13,39 @@ use tokio_util::sync::CancellationToken;
 
 use args::{Args, Word};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let args = Args::parse();
-    let ended = match args.word.unwrap_or_default() {
+fn main() -> ExitCode {
+    let word = Args::parse().word.unwrap_or_default();
+    // One reader needs one thread; with more, each of its wake-ups would be passed from one to another, and
+    // an idle one is measured by its wake-ups.
+    let mut runtime = match word {
+        Word::Watch(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let ended = match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(obey(word)),
+        Err(error) => Err(anyhow::Error::new(error).context("no threads to run on")),
+    };
+    ended.unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+async fn obey(word: Word) -> anyhow::Result<ExitCode> {
+    match word {
         Word::List => list(),
         Word::Check { files } => check(files),
         Word::Run(options) => run::run(options).await,
         Word::Report { folder } => redraw(&folder),
+        Word::Verify { what } => verify::verify(what).await,
+        Word::Compare { earlier, later } => compare(&earlier, &later),
         Word::Watch(options) => watch(&options).await,
         Word::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "experiment", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
         Word::Serve(options) => serve::serve(options).await,
-    };
-    ended.unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
-        ExitCode::from(2)
-    })
+    }
 }
 
 async fn watch(options: &WatchArgs) -> anyhow::Result<ExitCode> {
@@ -55,7 +70,7 @@ fn list() -> anyhow::Result<ExitCode> {
     for name in catalogue::names() {
         let question = catalogue::find(&name)?.definition.question;
         let core = if catalogue::CORE.contains(&name.as_str()) { "*" } else { " " };
-        anstream::println!("{core} {name:<16} {question}");
+        anstream::println!("{core} {name:<22} {question}");
     }
     anstream::println!("\n* runs where no experiment is named; `experiment run NAME…` runs others");
     Ok(ExitCode::SUCCESS)
@@ -79,5 +94,10 @@ fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
 fn redraw(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
     report::write(folder)?;
     anstream::print!("{}", report::terminal_summary(folder)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(earlier: &std::path::Path, later: &std::path::Path) -> anyhow::Result<ExitCode> {
+    anstream::print!("{}", report::compare(earlier, later)?);
     Ok(ExitCode::SUCCESS)
 }

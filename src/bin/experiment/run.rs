@@ -1,6 +1,6 @@
 //! `experiment run`.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use pushlab::{
@@ -12,7 +12,7 @@ use pushlab::{
         runner::{self, Session},
         server_process::ServerOptions,
     },
-    report,
+    report, server,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +31,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
         Some(url) => bail!("--target {url}: give an http:// base URL, such as http://127.0.0.1:3000"),
     };
+    // Thousands of readers take as many descriptors; many systems' soft limit is 1,024.
+    server::max_connections();
     let clock = Clock::start();
     let program = std::env::current_exe().context("this program can't find itself to start the server")?;
-    let server = ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None };
+    let server = ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false };
     let environment = Environment { clock, target, server };
     let session = Session {
         experiments: experiments?,
@@ -48,6 +50,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     {
         anstream::eprintln!("note: {words}");
     }
+    for sourced in &session.experiments {
+        if let Some(reason) = runner::refused(&sourced.definition, session.form, &environment.target) {
+            bail!("{reason}");
+        }
+    }
     let interrupt = CancellationToken::new();
     tokio::spawn({
         let interrupt = interrupt.clone();
@@ -59,15 +66,26 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
     });
     let outcome = runner::run(session, &environment, &interrupt).await?;
-    report::write(&outcome.folder).context("the records are written, but the report could not be drawn")?;
-    anstream::print!("{}", report::terminal_summary(&outcome.folder)?);
-    anstream::println!("report: {}", runner::report_path(&outcome.folder).display());
-    if let Some(error) = outcome.unwritten {
-        anstream::eprintln!("error: {error}; the report shows what was written before");
-        return Ok(ExitCode::FAILURE);
+    if let Some(error) = &outcome.unwritten {
+        anstream::eprintln!("error: {error}; what was written before is kept");
     }
     if outcome.failed > 0 {
         anstream::eprintln!("{} runs failed; the report names them", outcome.failed);
     }
-    Ok(if outcome.failed > 0 || outcome.interrupted { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let drawn = draw(&outcome.folder);
+    if let Err(error) = &drawn {
+        let folder = outcome.folder.display();
+        anstream::eprintln!(
+            "error: the report could not be drawn: {error:#}; the records are there: `experiment report {folder}`"
+        );
+    }
+    let whole = outcome.unwritten.is_none() && outcome.failed == 0 && !outcome.interrupted && drawn.is_ok();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn draw(folder: &Path) -> anyhow::Result<()> {
+    report::write(folder)?;
+    anstream::print!("{}", report::terminal_summary(folder)?);
+    anstream::println!("report: {}", folder.join("report.html").display());
+    Ok(())
 }

@@ -4,27 +4,55 @@ use std::{process::ExitCode, time::Duration};
 
 use pushlab::{
     clock::Clock,
+    harness::queueing,
     server::{self, Config, State},
 };
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::ServeArgs;
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    #[arg(long)]
+    pub(crate) listen: std::net::SocketAddr,
+    #[arg(long)]
+    pub(crate) heartbeat_ms: Option<u64>,
+    #[arg(long)]
+    pub(crate) retry_ms: Option<u64>,
+    /// Listen also as the variant that queues for each reader
+    #[arg(long)]
+    pub(crate) queueing: bool,
+}
+
+/// Makes the server slow, whatever it is asked: each of its threads pauses for so many milliseconds, over
+/// and over. It is how a test sees that a run on a slow server says so.
+const SLOW_VARIABLE: &str = "PUSHLAB_SLOW_SERVER_MS";
 
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
-    let mut config = Config { hosts: vec![args.listen.ip().to_string()], ..Config::default() };
+    let hosts = vec![args.listen.ip().to_string(), "127.0.0.1".to_owned()];
+    let mut config = Config { hosts, ..Config::default() };
     if let Some(heartbeat) = args.heartbeat_ms {
         config.heartbeat = Duration::from_millis(heartbeat);
     }
     if let Some(retry) = args.retry_ms {
         config.retry = Duration::from_millis(retry);
     }
+    server::max_connections();
+    if let Some(pause) = std::env::var(SLOW_VARIABLE).ok().and_then(|text| text.parse().ok()) {
+        slow_down(Duration::from_millis(pause));
+    }
     let state = State::new(config, Clock::inherited());
-    let listener = TcpListener::bind(args.listen).await?;
+    let listener = server::bind(args.listen)?;
     let floor = TcpListener::bind((args.listen.ip(), 0)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("floor on {}", floor.local_addr()?);
+    let queueing = if args.queueing {
+        let listener = TcpListener::bind((args.listen.ip(), 0)).await?;
+        println!("queueing variant on http://{}", listener.local_addr()?);
+        Some(listener)
+    } else {
+        None
+    };
 
     let shutdown = CancellationToken::new();
     tokio::spawn({
@@ -37,10 +65,25 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         }
     });
     let feed = state.feed().clone();
+    if let Some(listener) = queueing {
+        tokio::spawn(queueing::run(listener, feed.clone(), shutdown.clone()));
+    }
     let (served, _) = tokio::join!(
         server::run(listener, state, shutdown.clone()),
         server::floor::run(floor, feed, shutdown),
     );
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn slow_down(pause: Duration) {
+    for _ in 0..tokio::runtime::Handle::current().metrics().num_workers() {
+        tokio::spawn(async move {
+            loop {
+                std::thread::sleep(pause);
+                // Not a mere yield: a thread looks for network events only when it has nothing else to do.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::{
-    Client, Conditions, Definition, Fault, Layout, Operand, Profile, Publisher, ReconnectKind, Selector,
-    Subject,
+    Client, Conditions, Definition, Fault, Layout, Network, Operand, Profile, Publisher, ReconnectKind,
+    Selector, Subject, Upstream,
 };
-use crate::{server::source::MIN_PAYLOAD_BYTES, transport::Transport};
+use crate::{client::Policy, server::source::MIN_PAYLOAD_BYTES, transport::Transport};
 
 /// The key and what is wrong with its value.
 type Problem = (String, String);
@@ -22,6 +22,7 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
             return Err((key("name"), "give each client a name of its own".into()));
         }
         check_client(client).map_err(|(field, problem)| (key(field), problem))?;
+        check_upstream(definition, client).map_err(|(field, problem)| (key(field), problem))?;
     }
     if definition.conditions.is_empty() || definition.clients.is_empty() {
         return Err(("conditions, client".into(), "at least one of each is needed".into()));
@@ -33,6 +34,15 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
     for (name, profile) in [("quick", definition.quick), ("full", definition.full)] {
         check_profile(definition.layout, profile)
             .map_err(|(field, problem)| (format!("{name}.{field}"), problem))?;
+    }
+    for published in &definition.published {
+        let problem = published.check(|name| definition.client(name).is_some());
+        problem.map_err(|problem| (format!("published {:?}", published.row), problem))?;
+    }
+    let told = definition.published_in.is_some() && definition.setup_differences.is_some();
+    if !definition.published.is_empty() && !told {
+        let problem = "published figures need both: where they are from, and what was different there";
+        return Err(("published_in, setup_differences".into(), problem.into()));
     }
     for claim in &definition.claims {
         let sides =
@@ -49,6 +59,18 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     if client.interval_ms.is_some() != is(Transport::ShortPoll) {
         return Err(("interval_ms", "short-poll needs it, and no other transport takes it".into()));
     }
+    if client.stalled && !is(Transport::Sse) {
+        return Err((
+            "stalled",
+            "only an sse client can open and then not read: use transport = \"sse\"".into(),
+        ));
+    }
+    if client.queueing && !client.stalled {
+        return Err((
+            "queueing",
+            "the queueing variant is for readers that don't read: add stalled = true".into(),
+        ));
+    }
     if client.interval_ms == Some(0) {
         return Err(("interval_ms", "must be at least 1".into()));
     }
@@ -64,6 +86,46 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     );
     if (client.base_ms.is_some() || client.cap_ms.is_some()) && !waits {
         return Err(("base_ms, cap_ms", "only a reconnect that is fixed or exponential takes them".into()));
+    }
+    if client.own_process {
+        check_own_process(client)?;
+    }
+    Ok(())
+}
+
+fn check_upstream(definition: &Definition, client: &Client) -> Result<(), (&'static str, String)> {
+    let publishes = definition.publisher == Publisher::Reader;
+    if publishes && definition.layout != Layout::OneByOne {
+        return Err(("upstream", "clients that publish run one by one: leave the layout out".into()));
+    }
+    let is_websocket = client.transport == Subject::Transport(Transport::WebSocket);
+    match client.upstream {
+        None if publishes => {
+            Err(("upstream", "publisher = \"reader\" needs it: write \"frame\" or \"post\"".into()))
+        }
+        Some(_) if !publishes => Err((
+            "upstream",
+            "it takes effect only with publisher = \"reader\": add that, or leave it out".into(),
+        )),
+        Some(Upstream::Frame) if !is_websocket => {
+            Err(("upstream", "only a WebSocket can send frames: write \"post\"".into()))
+        }
+        Some(_) if client.own_process => {
+            Err(("own_process", "a client that publishes runs in this one".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A client in a process of its own is `experiment watch`, which takes no other policy than the default.
+fn check_own_process(client: &Client) -> Result<(), (&'static str, String)> {
+    let Subject::Transport(_) = client.transport else {
+        return Err(("own_process", "the bare TCP floor has no program of its own".into()));
+    };
+    if client.policy() != Policy::default() {
+        let problem = "such a client is `experiment watch`: give it no keys of its own, and short-poll \
+                       interval_ms = 1000";
+        return Err(("own_process", problem.into()));
     }
     Ok(())
 }
@@ -106,6 +168,47 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
     if conditions.fault.contains(&Fault::Restart) && definition.publisher == Publisher::Source {
         return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
     }
+    for network in &conditions.network {
+        network.check().map_err(|problem| ("network", problem))?;
+    }
+    if conditions.fault.contains(&Fault::Restart) && conditions.network.iter().any(Network::is_lossy) {
+        return Err((
+            "fault",
+            "a restart is not possible where segments are lost: use conditions of its own".into(),
+        ));
+    }
+    if conditions.heartbeat_ms.contains(&0) {
+        return Err(("heartbeat_ms", "must be at least 1".into()));
+    }
+    let stalled = |client: &Client| {
+        client.stalled && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
+    };
+    if definition.clients.iter().any(stalled)
+        && (definition.layout != Layout::OneByOne || !conditions.fault.is_empty())
+    {
+        return Err((
+            "clients",
+            "the memory that a stalled client costs can be told only one by one and without a fault".into(),
+        ));
+    }
+    let closed_loop = definition.publisher == Publisher::ClosedLoop;
+    if closed_loop && (definition.layout != Layout::OneByOne || conditions.fault.iter().any(|it| it.cuts())) {
+        // One reader that never comes back would hold up all the others.
+        return Err((
+            "fault",
+            "a closed loop runs one by one, and with no other fault than \"stall\": use publisher = \"post\""
+                .into(),
+        ));
+    }
+    let is_process = |client: &Client| {
+        client.own_process && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
+    };
+    if conditions.fault.iter().any(|it| it.cuts()) && definition.clients.iter().any(is_process) {
+        return Err((
+            "fault",
+            "clients in processes of their own can't be cut: leave own_process out".into(),
+        ));
+    }
     if let Some(seconds) = conditions.measure_s
         && !(positive(seconds.quick) && positive(seconds.full))
     {
@@ -145,15 +248,21 @@ fn check_selector(definition: &Definition, selector: &Selector) -> Result<(), St
             && selector.rate.is_none_or(|rate| conditions.rate.contains(&rate))
             && selector.payload_bytes.is_none_or(|bytes| conditions.payload_bytes.contains(&bytes))
             && selector.fault.is_none_or(|fault| conditions.fault.contains(&fault))
+            && selector.network.as_deref().is_none_or(|name| has_network(conditions, name))
     };
     if definition.conditions.iter().any(matches) {
         Ok(())
     } else {
         Err(format!(
-            "no conditions give client {:?} what the claim selects: correct its readers, rate, payload_bytes or fault",
+            "no conditions give client {:?} what the claim selects: correct its readers, rate, payload_bytes, fault or network",
             selector.client
         ))
     }
+}
+
+fn has_network(conditions: &Conditions, name: &str) -> bool {
+    let direct = conditions.network.is_empty() && name == Network::DIRECT;
+    direct || conditions.network.iter().any(|network| network.name() == name)
 }
 
 fn positive(seconds: f64) -> bool {

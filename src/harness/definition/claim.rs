@@ -49,6 +49,9 @@ pub struct Selector {
     /// Only runs with this fault.
     #[serde(default)]
     pub fault: Option<Fault>,
+    /// Only runs over this network, or with nothing in between (`direct`).
+    #[serde(default)]
+    pub network: Option<String>,
 }
 
 /// The right side of a claim.
@@ -101,6 +104,8 @@ pub enum Figure {
     Lost,
     /// Events lost and not announced by a gap.
     LostSilently,
+    /// Of a hundred events, those that came within a millisecond of the one before them.
+    BunchedPercent,
     /// Events.
     Duplicated,
     /// Milliseconds from the cut.
@@ -111,4 +116,35 @@ pub enum Figure {
     CaughtUpMs,
     /// Milliseconds of server CPU per thousand events delivered.
     ServerCpuPerThousand,
+    /// The most attempts to connect within a tenth of a second after a cut, as a rate per second.
+    PeakConnectsPerSecond,
+    /// Milliseconds from the cut until half of the readers were back.
+    BackP50Ms,
+    /// Milliseconds from the cut until 95 in 100 readers were back.
+    BackP95Ms,
+    /// Milliseconds from the cut until the last reader was back.
+    BackMaxMs,
+    /// Milliseconds from the cut until the server no longer counted its dead readers.
+    ZombieMs,
+    /// The same in heartbeats of the server.
+    ZombieHeartbeats,
+    /// KiB by which the server's resident memory grew while it published.
+    RssGrowthKib,
+    /// Bytes that the transport adds to the data, per delivered event: application bytes without the data
+    /// and without HTTP heads.
+    FramingBytesPerEvent,
+    /// Microseconds from when a message was meant to be sent until it was acknowledged.
+    RoundTripP50,
+    /// Microseconds from when a message was meant to be sent until it was acknowledged.
+    RoundTripP99,
+    /// Application bytes, both ways, of a message and its acknowledgement, without its delivery.
+    ApplicationBytesPerMessage,
+    /// Microseconds as a closed loop counts them: from when an event was really published.
+    ClosedLoopP99,
+    /// KiB of the server's resident memory per open subscription.
+    RssPerReaderKib,
+    /// Times per minute that a client in a process of its own was woken.
+    WakeupsPerMinute,
+    /// Milliseconds of CPU per minute of a client in a process of its own.
+    ClientCpuPerMinute,
 }

@@ -44,6 +44,40 @@ pub struct Client {
     /// Whether a reconnect says where it stood.
     #[serde(default)]
     pub resume: Option<bool>,
+    /// Opens its subscriptions and then never reads: what is measured is what that makes the server hold.
+    #[serde(default)]
+    pub stalled: bool,
+    /// Reads from the variant of the server that keeps an unbounded queue per reader, which stands for the
+    /// design that channels with cursors avoid.
+    #[serde(default)]
+    pub queueing: bool,
+    /// How it publishes, where the definition's publisher is `reader`.
+    #[serde(default)]
+    pub upstream: Option<Upstream>,
+    /// Whether each reader is a process of its own, `experiment watch`, whose wake-ups and CPU time are then
+    /// known; its bytes are not.
+    #[serde(default)]
+    pub own_process: bool,
+}
+
+/// How a client publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Upstream {
+    /// As frames on the WebSocket that it reads from.
+    Frame,
+    /// By `POST` on a kept connection of its own, as `fetch` does.
+    Post,
+}
+
+impl Upstream {
+    /// The word in files.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Upstream::Frame => "frame",
+            Upstream::Post => "post",
+        }
+    }
 }
 
 /// What a client reads by: a transport, or the bare stream that is the floor under all of them.

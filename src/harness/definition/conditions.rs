@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Network;
 use crate::schedule::Pattern;
 
 /// A matrix of conditions; each combination of its lists is one.
@@ -22,6 +23,12 @@ pub struct Conditions {
     /// What is done to the connection in the middle of the run; an empty list for nothing.
     #[serde(default)]
     pub fault: Vec<Fault>,
+    /// What stands between the clients and the server; an empty list for nothing.
+    #[serde(default)]
+    pub network: Vec<Network>,
+    /// Milliseconds between the server's heartbeats, where they differ from the definition's.
+    #[serde(default)]
+    pub heartbeat_ms: Vec<u64>,
     /// Which clients run under these conditions; all where it is left out.
     #[serde(default)]
     pub clients: Vec<String>,
@@ -67,6 +74,13 @@ pub enum Fault {
     Silence,
     /// The server process is killed and started again.
     Restart,
+    /// The server itself resets all its readers at the same moment, as one that sheds its load does.
+    Disconnect,
+    /// Packets are lost in both directions and never acknowledged, as behind a pulled plug. With `silence` the
+    /// relay still acknowledges what it swallows, as a proxy with a dead client behind it does.
+    Unplug,
+    /// The server process is stopped for half a second and then goes on. No connection is lost.
+    Stall,
 }
 
 impl Fault {
@@ -77,6 +91,24 @@ impl Fault {
             Fault::Reset => "reset",
             Fault::Silence => "silence",
             Fault::Restart => "restart",
+            Fault::Disconnect => "disconnect",
+            Fault::Unplug => "unplug",
+            Fault::Stall => "stall",
         }
+    }
+
+    /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
+    pub const fn is_on_the_way(self) -> bool {
+        matches!(self, Fault::Close | Fault::Reset | Fault::Silence | Fault::Unplug)
+    }
+
+    /// Whether it ends connections, so that there is something to recover from.
+    pub const fn cuts(self) -> bool {
+        !matches!(self, Fault::Stall)
+    }
+
+    /// Whether it happens to the server itself, which must be ours then, and not on the way to it.
+    pub const fn needs_own_server(self) -> bool {
+        matches!(self, Fault::Restart | Fault::Stall)
     }
 }

@@ -7,12 +7,16 @@ mod check;
 mod claim;
 mod client;
 mod conditions;
+mod network;
+mod published;
 
 use serde::{Deserialize, Serialize};
 
 pub use claim::{Claim, Comparison, Figure, Operand, Selector};
-pub use client::{Client, ReconnectKind, Subject};
+pub use client::{Client, ReconnectKind, Subject, Upstream};
 pub use conditions::{Conditions, Fault, PerProfile};
+pub use network::{Between, Network, OwnNetwork, OwnPath};
+pub use published::{Published, PublishedUnit, Quantity};
 
 /// One question and how it is put.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -52,6 +56,15 @@ pub struct Definition {
     /// What the figures are asked to confirm or refute.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
+    /// Who published the figures of `published`, where and when.
+    #[serde(default)]
+    pub published_in: Option<String>,
+    /// What was different there, so that nobody takes the two columns for the same measurement.
+    #[serde(default)]
+    pub setup_differences: Option<String>,
+    /// Figures that others published, for the report to set beside ours.
+    #[serde(default)]
+    pub published: Vec<Published>,
 }
 
 /// How the runs of one repetition lie in time.
@@ -75,6 +88,12 @@ pub enum Publisher {
     Source,
     /// The harness, by `POST`, so that what was acknowledged is known even if the server dies.
     Post,
+    /// The client's first reader, in the way that its `upstream` says: for what sending costs.
+    Reader,
+    /// The harness, by `POST`, each event only after every reader has the one before. This is how load is
+    /// often made, and it exists here to show how that lies: while nothing is delivered nothing is asked
+    /// for, so that a stall counts as one late event.
+    ClosedLoop,
 }
 
 /// A chart that the report can draw.
@@ -95,6 +114,12 @@ pub enum Chart {
     Timeline,
     /// Times to notice, to be back and to be caught up.
     RecoveryTimes,
+    /// After a cut of many readers: attempts to connect, and the share that is back, over time.
+    Storm,
+    /// How long the server counts dead readers, against its heartbeat's interval.
+    Zombies,
+    /// The server's memory while it publishes to readers that don't read.
+    Memory,
 }
 
 /// How long and how often.

@@ -16,13 +16,15 @@ use crate::{
     clock::Timestamp,
     harness::{
         check::Account,
-        definition::{Client, Definition},
+        definition::{self, Client, Definition},
         plan::Group,
-        reader::{Latencies, Notes},
-        record::{Bytes, Cost, Latency, Record},
-        recovery,
+        publisher::Publish,
+        reader::{self, Latencies, Notes, Sighting, Timing},
+        record::{Bytes, Cost, Latency, Record, Upstream, Zombies},
+        recovery, storm, zombies,
     },
     link::Totals,
+    server::Config,
 };
 
 /// Everything known of one client's run.
@@ -39,6 +41,7 @@ pub(super) struct Measured<'a> {
     pub(super) bytes: Totals,
     pub(super) cost: Cost,
     pub(super) story: &'a Story,
+    pub(super) timing: &'a Timing,
 }
 
 /// The record of a run that took place.
@@ -54,6 +57,9 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     let cut = story.cut.as_ref().map(|(at, bytes)| (*at, bytes.get(at_index).copied().unwrap_or_default()));
     let first = notes.first().map(|reader| reader.sightings()).unwrap_or_default();
     let spent = measured.bytes.application_in + measured.bytes.application_out;
+    let sightings: Vec<_> = notes.iter().map(|reader| reader.sightings()).collect();
+    let storm = cut.filter(|_| notes.len() > 1).map(|(at, _)| storm::storm(at, story.end, &sightings));
+    let zombies = cut.and_then(|(at, _)| zombies(measured, at, &sightings));
     let recovery = cut.map(|(at, bytes)| recovery::recovery(at, &first, &published, (bytes, spent)));
     let timeline = cut
         .map(|(at, _)| recovery::timeline(story.start, (at, story.mended), &first, &published))
@@ -68,7 +74,8 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     }
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
     let caught_up = recovery.is_none_or(|recovery| recovery.caught_up_ms.is_some());
-    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up);
+    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up)
+        .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
         delivered: account.delivered,
@@ -77,18 +84,37 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         out_of_order: account.out_of_order,
         gaps: account.gaps,
         lost_announced: account.lost_announced,
+        bunched: notes.iter().map(|reader| reader.bunched()).sum(),
         latency_us: latency(&measured.latencies.histogram),
+        closed_loop_us: latency(&measured.latencies.closed_loop),
+        upstream: client.upstream.map(|via| upstream(via, measured, &published)),
         bytes: bytes(measured.bytes, payload),
         opening: bytes(measured.opening, 0),
         steady: bytes(measured.steady, payload),
         steady_s: measured.steady_s,
         cost: measured.cost,
         recovery,
+        storm,
+        zombies,
+        memory: story.memory.clone().filter(|_| client.stalled),
         timeline,
         doubtful,
         err,
         ..empty(definition, group, client, measured.started)
     }
+}
+
+/// What the server counted of this client's dead readers, where its count can be told from other clients'.
+fn zombies(measured: &Measured<'_>, cut: Timestamp, sightings: &[Vec<Sighting>]) -> Option<Zombies> {
+    let Measured { definition, group, client, story, .. } = *measured;
+    if story.counts.is_empty()
+        || group.clients.iter().filter(|it| it.transport == client.transport).count() > 1
+    {
+        return None;
+    }
+    let heartbeat_ms = group.condition.heartbeat_ms.or(definition.heartbeat_ms);
+    let heartbeat_ms = heartbeat_ms.unwrap_or_else(|| Config::default().heartbeat.as_millis() as u64);
+    Some(zombies::zombies(cut, heartbeat_ms, client.transport.slug(), &story.counts, sightings))
 }
 
 /// The record of a run that came to nothing.
@@ -125,6 +151,34 @@ fn broken_promise(
     None
 }
 
+/// A reader that was to publish and never could: what is measured of it is nothing.
+fn not_one_acknowledged(measured: &Measured<'_>, published: &[Publish]) -> Option<String> {
+    let Measured { client, group, story, .. } = measured;
+    let none = group.condition.rate > 0.0 && published.is_empty();
+    (client.upstream.is_some() && none).then(|| {
+        let why = story.sent.failure.as_deref().unwrap_or("the time was too short for one");
+        format!("none of its messages was acknowledged: {why}")
+    })
+}
+
+/// What the first reader's publishing took.
+fn upstream(via: definition::Upstream, measured: &Measured<'_>, published: &[Publish]) -> Upstream {
+    let story = measured.story;
+    let mut round_trips = reader::histogram();
+    for (intended, micros) in &story.sent.round_trips {
+        if measured.timing.is_measured(*intended) {
+            round_trips.saturating_record(*micros);
+        }
+    }
+    Upstream {
+        via: via.slug().to_owned(),
+        messages: published.len() as u64,
+        application_out: story.sent.bytes_out,
+        application_in: story.sent.bytes_in,
+        round_trip_us: latency(&round_trips),
+    }
+}
+
 fn empty(definition: &Definition, group: &Group, client: &Client, started: Timestamp) -> Record {
     Record {
         experiment: definition.name.clone(),
@@ -141,6 +195,7 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         out_of_order: 0,
         gaps: 0,
         lost_announced: 0,
+        bunched: 0,
         latency_us: None,
         bytes: Bytes::default(),
         opening: Bytes::default(),
@@ -148,7 +203,13 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         steady_s: 0.0,
         cost: Cost::default(),
         recovery: None,
+        storm: None,
+        zombies: None,
+        memory: None,
         timeline: Vec::new(),
+        upstream: None,
+        closed_loop_us: None,
+        harness: None,
         doubtful: Vec::new(),
         err: None,
     }

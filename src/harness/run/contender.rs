@@ -1,25 +1,32 @@
 //! One client with all its readers: opened, waited for, closed.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, account, site::Site};
+use super::{Environment, Failure, account, site::Site};
 use crate::{
-    clock::Clock,
+    client::{self, Context, Subscriber, publish},
     harness::{
-        definition::{Client, Fault, Subject},
+        client_process::{ClientProcess, Pid},
+        definition::{Between, Client, Fault, Subject, Upstream},
         plan::Condition,
+        process,
         reader::{Latencies, Reader, Start, Timing},
+        stalled,
     },
-    link::{Relay, Totals},
+    link::{Meter, Relay, Totals, relay::Direction},
     transport::Transport,
 };
 
 /// How long readers may take to open.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(20);
+
+/// From one reader's opening to the next one's: thousands that open at once would be a storm of their own.
+const OPENING_PACE: Duration = Duration::from_micros(200);
 
 /// How often a condition that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -37,43 +44,153 @@ pub(super) struct Contender<'a> {
     pub(super) client: &'a Client,
     pub(super) readers: Vec<Reader>,
     pub(super) relays: Vec<Relay>,
+    /// Connections of a client that never reads, kept open.
+    pub(super) stalled: Vec<TcpStream>,
     pub(super) latencies: Arc<Mutex<Latencies>>,
+    /// The first reader's way of publishing, until the story takes it.
+    pub(super) publisher: Mutex<Option<publish::Publisher>>,
+    /// What the connection costs that it publishes over, where that is another than it reads from.
+    sending: Arc<Meter>,
+    /// The processes of its readers, where they have their own.
+    processes: Vec<Pid>,
     stop: CancellationToken,
 }
 
 pub(super) async fn contender<'a>(
     site: &Site,
-    clock: Clock,
+    environment: &Environment,
     client: &'a Client,
     condition: &Condition,
     timing: &Arc<Timing>,
 ) -> Result<Contender<'a>, Failure> {
-    // A restart takes the server itself away; every other fault happens on the way, to each reader alone.
-    let on_the_way = condition.fault.is_some_and(|fault| fault != Fault::Restart);
-    let (latencies, stop) = (Latencies::new(), CancellationToken::new());
-    let (mut readers, mut relays) = (Vec::new(), Vec::new());
+    let on_the_way = condition.fault.is_some_and(Fault::is_on_the_way);
+    let paths = match condition.between() {
+        Between::Relay(paths) => Some(paths),
+        Between::Direct | Between::Lossy(_) => on_the_way.then(Direction::default),
+    };
+    let mut contender = Contender {
+        client,
+        readers: Vec::new(),
+        relays: Vec::new(),
+        stalled: Vec::new(),
+        latencies: Latencies::new(),
+        publisher: Mutex::default(),
+        sending: Arc::default(),
+        processes: Vec::new(),
+        stop: CancellationToken::new(),
+    };
+    if client.stalled {
+        let address = site.address_for_stalled(client)?;
+        contender.stalled = stalled::open(address, site.channel(), condition.readers).await?;
+        return Ok(contender);
+    }
     let mut rng = StdRng::seed_from_u64(condition.seed);
     for number in 0..condition.readers {
-        let relay = if on_the_way {
-            let relay = Relay::start(site.address(client.transport)?).await.map_err(Failure::Relay)?;
-            Some(relay)
-        } else {
-            None
+        let relay = match paths {
+            Some(paths) => {
+                let (target, seed) = (site.address(client.transport)?, condition.seed ^ u64::from(number));
+                Some(Relay::under(paths, seed, target).await.map_err(Failure::Relay)?)
+            }
+            None => None,
         };
-        let subscriber = site.subscriber(client, relay.as_ref().map(Relay::addr))?;
-        readers.push(Reader::start(Start {
+        let address = relay.as_ref().map(Relay::addr);
+        let subscriber = if client.own_process {
+            contender.process(site, environment, address)?
+        } else if number == 0 && client.upstream.is_some() {
+            contender.publishing(site, environment, address).await?
+        } else {
+            site.subscriber(client, address)?
+        };
+        contender.readers.push(Reader::start(Start {
             subscriber,
-            clock,
-            stop: stop.clone(),
+            clock: environment.clock,
+            stop: contender.stop.clone(),
             timing: timing.clone(),
-            latencies: latencies.clone(),
-            keep_sightings: condition.fault.is_some(),
+            latencies: contender.latencies.clone(),
+            keep_sightings: condition.fault.is_some_and(Fault::cuts),
             seed: condition.seed ^ u64::from(number),
-            after: spread(client, &mut rng),
+            after: spread(client, &mut rng) + OPENING_PACE * number,
         }));
-        relays.extend(relay);
+        contender.relays.extend(relay);
     }
-    Ok(Contender { client, readers, relays, latencies, stop })
+    Ok(contender)
+}
+
+impl Contender<'_> {
+    /// A reader in a process of its own.
+    fn process(
+        &mut self,
+        site: &Site,
+        environment: &Environment,
+        relay: Option<SocketAddr>,
+    ) -> Result<Box<dyn Subscriber>, Failure> {
+        let Subject::Transport(transport) = self.client.transport else {
+            return Ok(site.subscriber(self.client, relay)?);
+        };
+        let pid = Pid::default();
+        self.processes.push(pid.clone());
+        let (program, url) = (environment.server.program.clone(), site.url(transport.slug(), relay));
+        Ok(Box::new(ClientProcess { program, url, transport, pid }))
+    }
+
+    /// A reader that publishes, with its way of doing so left in [`Contender::publisher`].
+    async fn publishing(
+        &mut self,
+        site: &Site,
+        environment: &Environment,
+        relay: Option<SocketAddr>,
+    ) -> Result<Box<dyn Subscriber>, Failure> {
+        if let (Subject::Transport(transport), Some(Upstream::Frame)) =
+            (self.client.transport, self.client.upstream)
+        {
+            let (reader, publisher) = publish::websocket(site.subscription(self.client, transport, relay));
+            *self.publisher.lock() = Some(publisher);
+            return Ok(reader);
+        }
+        let context = Context {
+            clock: environment.clock,
+            meter: Arc::clone(&self.sending),
+            stop: self.stop.clone(),
+            seed: 0,
+        };
+        let posting = client::publish::post(site.url("events", relay), context).await;
+        *self.publisher.lock() = Some(posting.map_err(|cause| Failure::Upstream(cause.to_string()))?);
+        Ok(site.subscriber(self.client, relay)?)
+    }
+
+    /// The meters of all its connections.
+    pub(super) fn meters(&self) -> Vec<Arc<Meter>> {
+        let readers = self.readers.iter().map(|reader| Arc::clone(&reader.meter));
+        readers.chain([Arc::clone(&self.sending)]).collect()
+    }
+
+    /// What its own processes have used; `None` where it has none, or the system does not tell.
+    pub(super) fn own_usage(&self) -> Option<OwnUsage> {
+        if self.processes.is_empty() {
+            return None;
+        }
+        let of = |pid: &Pid| {
+            let pid = pid.get()?;
+            Some(OwnUsage { cpu: process::usage(pid).cpu?, wakeups: process::wakeups(pid)? })
+        };
+        self.processes.iter().map(of).sum()
+    }
+}
+
+/// What the processes of one client have used so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OwnUsage {
+    pub(super) cpu: Duration,
+    pub(super) wakeups: u64,
+}
+
+impl std::iter::Sum for OwnUsage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(OwnUsage::default(), |sum, one| OwnUsage {
+            cpu: sum.cpu + one.cpu,
+            wakeups: sum.wakeups + one.wakeups,
+        })
+    }
 }
 
 /// When a reader starts. Pollers that all began at once would ask in step for ever, and meet evenly spaced
@@ -133,7 +250,7 @@ pub(super) async fn close(contender: Contender<'_>) {
 }
 
 pub(super) fn totals(contender: &Contender<'_>) -> Totals {
-    account::sum(contender.readers.iter().map(|reader| reader.meter.totals()))
+    account::sum(contender.meters().iter().map(|meter| meter.totals()))
 }
 
 pub(super) fn is_poll(client: &Client) -> bool {

@@ -2,6 +2,8 @@
 
 mod account;
 mod contender;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod site;
 mod story;
 
@@ -9,15 +11,21 @@ use std::{sync::Arc, time::Duration};
 
 pub use site::{Site, Target};
 
-use self::{account::Measured, site::SiteError};
+use self::{
+    account::Measured,
+    contender::{Contender, OwnUsage},
+    site::SiteError,
+};
 use super::{
     control::ControlError,
-    definition::Definition,
+    definition::{Between, Definition, Fault},
     plan::Group,
     process::{self, Usage},
     reader::Timing,
     record::{Cost, Record},
     server_process::ServerOptions,
+    soundness::Watch,
+    stalled,
 };
 use crate::{clock::Clock, link::Totals};
 
@@ -44,8 +52,16 @@ enum Failure {
     Control(#[from] ControlError),
     #[error("{open} of {all} readers of {client} opened within {} s{}", contender::OPENS_WITHIN.as_secs(), .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
     NotOpen { client: String, open: usize, all: usize, cause: Option<String> },
+    #[error("a reader that was to be stalled could not open: {0}")]
+    Stalled(#[from] stalled::NotOpen),
+    #[error("losing packets needs Linux: leave the fault unplug out, or run it there")]
+    CantUnplug,
     #[error("the server's restart failed: {0}")]
     Restart(String),
+    #[error("the server could not be stopped for a while: {0}")]
+    Stall(String),
+    #[error("no way to publish: {0}")]
+    Upstream(String),
     #[error("the relay could not be started: {0}")]
     Relay(std::io::Error),
 }
@@ -76,11 +92,17 @@ async fn measure(
 ) -> Result<Vec<Record>, Failure> {
     let clock = environment.clock;
     let started = clock.now();
-    let mut site = Site::open(environment, definition).await?;
+    let loss_percent = match group.condition.between() {
+        Between::Lossy(percent) => Some(percent),
+        Between::Direct | Between::Relay(_) => None,
+    };
+    let mut site = Site::open(environment, definition, &group.condition, loss_percent).await?;
+    let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
+    let mut watch = Watch::begin(site.control(), site.pid(), clock).await?;
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {
-        contenders.push(contender::contender(&site, clock, client, &group.condition, &timing).await?);
+        contenders.push(contender::contender(&site, environment, client, &group.condition, &timing).await?);
     }
     for contender in &contenders {
         contender::wait_until_open(contender).await?;
@@ -89,20 +111,29 @@ async fn measure(
 
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let usage_before = usage(&site, exclusive);
+    let own_before: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
+    watch.measure();
     let steady_from = clock.now();
-    let story =
-        story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await?;
-    contender::wait_until_arrived(&contenders, story.last, group.condition.fault.is_some()).await;
+    let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
+    // First, since whatever else went wrong is its consequence.
+    site.still_there()?;
+    let story = told?;
+    let cut = group.condition.fault.is_some_and(Fault::cuts);
+    contender::wait_until_arrived(&contenders, story.last, cut).await;
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
-    let cost = usage_since(usage_before, usage(&site, exclusive));
+    let own_after: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
+    let cost =
+        Cost { server_rss_before_kib: rss_before_kib, ..usage_since(usage_before, usage(&site, exclusive)) };
+    let findings = watch.end(story.wake_late).await;
 
     let mut records = Vec::new();
-    for ((contender, before), after) in contenders.into_iter().zip(before).zip(after) {
+    let own = own_before.into_iter().zip(own_after);
+    for (((contender, before), after), own) in contenders.into_iter().zip(before).zip(after).zip(own) {
         let opening = account::opening(&contender, before);
         let (client, latencies) = (contender.client, Arc::clone(&contender.latencies));
         let notes: Vec<_> = contender.readers.iter().map(|reader| reader.notes.clone()).collect();
-        let meters: Vec<_> = contender.readers.iter().map(|reader| reader.meter.clone()).collect();
+        let meters = contender.meters();
         contender::close(contender).await;
         let bytes = account::sum(meters.iter().map(|meter| meter.totals()));
         let steady = account::between(before, after);
@@ -118,10 +149,12 @@ async fn measure(
             steady,
             steady_s,
             bytes,
-            cost,
+            cost: with_own_processes(cost, own),
             story: &story,
+            timing: &timing,
         }));
     }
+    records.iter_mut().for_each(|record| findings.note(record));
     Ok(records)
 }
 
@@ -141,5 +174,23 @@ fn usage_since(before: Option<(Usage, Usage)>, after: Option<(Usage, Usage)>) ->
         server_cpu_s: spent(server_before, server),
         client_cpu_s: spent(own_before, own),
         server_rss_kib: server.rss_kib,
+        ..Cost::default()
     }
+}
+
+/// A client in processes of its own is charged what these used, and not what the harness did.
+fn with_own_processes(cost: Cost, own: (Option<OwnUsage>, Option<OwnUsage>)) -> Cost {
+    let (Some(before), Some(after)) = own else { return cost };
+    Cost {
+        client_cpu_s: Some(after.cpu.saturating_sub(before.cpu).as_secs_f64()),
+        client_wakeups: Some(after.wakeups.saturating_sub(before.wakeups)),
+        ..cost
+    }
+}
+
+/// The server's memory before anybody reads. It has answered once by then, so that what the first request
+/// makes it set up is not charged to the readers.
+async fn rss_at_rest(site: &Site) -> Result<Option<u64>, ControlError> {
+    site.control().healthy().await?;
+    Ok(site.pid().and_then(|pid| process::usage(pid).rss_kib))
 }

@@ -10,8 +10,11 @@ use crate::{
     harness::{
         control::{Control, ControlError},
         definition::{Client, Definition, Publisher, Subject},
+        plan::Condition,
         server_process::{ServerError, ServerOptions, ServerProcess},
     },
+    link::namespace::{Namespace, NamespaceError},
+    transport::Transport,
 };
 
 /// Which server is measured.
@@ -27,6 +30,8 @@ pub enum Target {
 #[derive(Debug)]
 pub struct Site {
     process: Option<ServerProcess>,
+    /// Where the process lives, if not here; after it, so that it is dropped after it.
+    _namespace: Option<Namespace>,
     base: Url,
     control: Control,
     channel: String,
@@ -44,6 +49,9 @@ pub(super) enum SiteError {
     /// Only a server that this program starts can do this.
     #[error("{0} needs the built-in server: run it without --target")]
     NeedsBuiltIn(&'static str),
+    /// The network that it is to live in can't be made.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     /// No address behind the target's name.
     #[error("no address for {0}: check the target's host name and port")]
     NoAddress(Url),
@@ -51,24 +59,44 @@ pub(super) enum SiteError {
 
 impl Site {
     /// Starts a server, or makes sure that the target answers.
-    pub(super) async fn open(environment: &Environment, definition: &Definition) -> Result<Self, SiteError> {
+    pub(super) async fn open(
+        environment: &Environment,
+        definition: &Definition,
+        condition: &Condition,
+        loss_percent: Option<f64>,
+    ) -> Result<Self, SiteError> {
         // A name of its own on a server that others may be using too.
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
         match &environment.target {
             Target::BuiltIn => {
                 let options = ServerOptions {
-                    heartbeat_ms: definition.heartbeat_ms,
+                    heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
                     retry_ms: definition.retry_ms,
+                    queueing: definition.clients.iter().any(|client| client.queueing),
                     ..environment.server.clone()
                 };
-                let process = ServerProcess::start(options).await?;
+                let namespace = match loss_percent {
+                    // Its commands take a while, and other runs may be measured meanwhile.
+                    Some(percent) => Some(
+                        tokio::task::spawn_blocking(move || Namespace::create(percent))
+                            .await
+                            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?,
+                    ),
+                    None => None,
+                };
+                let process = match &namespace {
+                    None => ServerProcess::start(options).await?,
+                    Some(namespace) => ServerProcess::start_inside(options, namespace).await?,
+                };
                 let base = http_url(process.http);
-                Ok(Site { process: Some(process), control: Control::new(base.clone()), base, channel })
+                let control = Control::new(base.clone());
+                Ok(Site { process: Some(process), _namespace: namespace, control, base, channel })
             }
+            Target::Url(_) if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                Ok(Site { process: None, control, base: base.clone(), channel })
+                Ok(Site { process: None, _namespace: None, control, base: base.clone(), channel })
             }
         }
     }
@@ -88,7 +116,10 @@ impl Site {
     /// Who publishes here. On somebody else's server its clock is not ours, so that intended times must
     /// come from this process.
     pub(super) fn publisher(&self, wanted: Publisher) -> Publisher {
-        if self.process.is_some() { wanted } else { Publisher::Post }
+        match wanted {
+            Publisher::Source if self.process.is_none() => Publisher::Post,
+            wanted => wanted,
+        }
     }
 
     /// Where a client connects to, without a relay.
@@ -104,6 +135,15 @@ impl Site {
         }
     }
 
+    /// Where a client that never reads connects to.
+    pub(super) fn address_for_stalled(&self, client: &Client) -> Result<SocketAddr, SiteError> {
+        if !client.queueing {
+            return self.address(client.transport);
+        }
+        let queueing = self.process.as_ref().and_then(|process| process.queueing);
+        queueing.ok_or(SiteError::NeedsBuiltIn("the queueing variant"))
+    }
+
     /// A subscriber as the client specification says, through a relay where one stands in between.
     pub(super) fn subscriber(
         &self,
@@ -116,12 +156,39 @@ impl Site {
                 Ok(client::floor::subscriber(address, &self.channel, None))
             }
             Subject::Transport(transport) => {
-                let base = relay.map_or_else(|| self.base.clone(), http_url);
-                let url = Control::new(base).url(&format!("channels/{}/{transport}", self.channel));
-                let subscription = Subscription { url, after: None, policy: client.policy() };
-                Ok(client::subscriber(transport, subscription))
+                Ok(client::subscriber(transport, self.subscription(client, transport, relay)))
             }
         }
+    }
+
+    /// An error where the server under test is gone although nobody told it to.
+    pub(super) fn still_there(&mut self) -> Result<(), SiteError> {
+        match self.process.as_mut().and_then(ServerProcess::ended) {
+            Some(status) => Err(ServerError::Died(status).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What a client reads, and how.
+    pub(super) fn subscription(
+        &self,
+        client: &Client,
+        transport: Transport,
+        relay: Option<SocketAddr>,
+    ) -> Subscription {
+        Subscription { url: self.url(transport.slug(), relay), after: None, policy: client.policy() }
+    }
+
+    /// The URL of something in the channel, such as its `events`.
+    pub(super) fn url(&self, below: &str, relay: Option<SocketAddr>) -> Url {
+        let base = relay.map_or_else(|| self.base.clone(), http_url);
+        Control::new(base).url(&format!("channels/{}/{below}", self.channel))
+    }
+
+    /// Stops the server for a while.
+    pub(super) async fn stall(&self, time: Duration) -> Result<(), String> {
+        let process = self.process.as_ref().ok_or("only the built-in server is ours to stop")?;
+        process.stall(time).await.map_err(|error| error.to_string())
     }
 
     /// Kills the server as `kill -9` does, and starts it again after a while.

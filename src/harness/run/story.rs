@@ -15,15 +15,21 @@ use crate::{
         control::{Control, SourceRequest},
         definition::{Definition, Fault, Publisher},
         jitter::Jitter,
+        memory::MemoryWatch,
         plan::Condition,
-        publisher::{self, Published},
+        publisher::{Published, Publishing, Sent, Way},
         reader::Timing,
+        record::Memory,
+        zombies::{CountWatch, Counted},
     },
     link::{Totals, relay},
 };
 
 /// How long a killed server stays away.
 const DOWN_FOR: Duration = Duration::from_millis(300);
+
+/// How long a stopped server stays stopped.
+const STALLED_FOR: Duration = Duration::from_millis(500);
 
 /// When, within the measured time, a connection is cut.
 const CUT_AT: f64 = 0.25;
@@ -38,8 +44,18 @@ pub(super) struct Story {
     pub(super) cut: Option<(Timestamp, Vec<u64>)>,
     /// When a new connection would have gone through again.
     pub(super) mended: Option<Timestamp>,
+    /// When the measured time was over.
+    pub(super) end: Timestamp,
+    /// How many readers the server counted, from a silent cut on.
+    pub(super) counts: Vec<Counted>,
+    /// The server's memory, where readers are stalled.
+    pub(super) memory: Option<Memory>,
     /// What the harness itself published.
     pub(super) published: Published,
+    /// What that took, where a reader did it.
+    pub(super) sent: Sent,
+    /// How late this process woke up, in microseconds: in the middle, and 99 times in 100.
+    pub(super) wake_late: Option<(f64, f64)>,
     /// Why the figures should be doubted.
     pub(super) doubts: Vec<String>,
     /// What keeps a silence in force until the run is over.
@@ -63,30 +79,42 @@ pub(super) async fn tell(
     let published = Published::default();
     let jitter = Jitter::watch(clock);
     let control = site.control();
+    let stalled = contenders.iter().any(|contender| !contender.stalled.is_empty());
+    let memory = site.pid().filter(|_| stalled).map(|pid| MemoryWatch::start(pid, clock));
+    let mut counts = None;
     let mut feed = Feeding::Idle;
     if condition.rate > 0.0 {
-        feed = match site.publisher(definition.publisher) {
-            Publisher::Source => {
-                let Condition { rate, payload_bytes, pattern, seed, .. } = *condition;
-                clock.sleep_until(start).await;
-                control
-                    .start_source(site.channel(), SourceRequest { rate, payload_bytes, pattern, seed })
-                    .await?;
-                Feeding::Source
+        let by_request = || Way::Control(Box::new(control.clone()), site.channel().to_owned());
+        let way = match site.publisher(definition.publisher) {
+            Publisher::Source => None,
+            Publisher::Post | Publisher::ClosedLoop => Some(by_request()),
+            Publisher::Reader => {
+                let publisher = contenders.iter().find_map(|contender| contender.publisher.lock().take());
+                Some(publisher.map_or_else(by_request, Way::Reader))
             }
-            Publisher::Post => {
-                let stop = CancellationToken::new();
-                let task = tokio::spawn(publisher::publish(
-                    control.clone(),
-                    site.channel().to_owned(),
-                    condition.clone(),
-                    (clock, start),
-                    timing.clone(),
-                    published.clone(),
-                    stop.clone(),
-                ));
-                Feeding::Post { stop, task }
-            }
+        };
+        let closed_loop = definition.publisher == Publisher::ClosedLoop;
+        let readers = contenders.iter().flat_map(|contender| &contender.readers).filter(|_| closed_loop);
+        feed = if let Some(way) = way {
+            let stop = CancellationToken::new();
+            let publishing = Publishing {
+                way,
+                condition: condition.clone(),
+                clock,
+                start,
+                timing: timing.clone(),
+                published: published.clone(),
+                stop: stop.clone(),
+                closed_loop: readers.map(|reader| Arc::clone(&reader.notes)).collect(),
+            };
+            Feeding::Ours { stop, task: tokio::spawn(publishing.run()) }
+        } else {
+            let Condition { rate, payload_bytes, pattern, seed, .. } = *condition;
+            clock.sleep_until(start).await;
+            control
+                .start_source(site.channel(), SourceRequest { rate, payload_bytes, pattern, seed })
+                .await?;
+            Feeding::Source
         };
     }
     let (mut cut, mut mended, mut guards) = (None, None, Vec::new());
@@ -99,18 +127,35 @@ pub(super) async fn tell(
                 application_in + application_out
             })
             .collect();
-        cut = Some((clock.now(), bytes));
+        let at = clock.now();
+        if matches!(fault, Fault::Silence | Fault::Unplug) {
+            counts = Some(CountWatch::start(control.clone(), site.channel().to_owned(), clock));
+        }
         guards = inflict(fault, site, contenders).await?;
-        mended = Some(clock.now());
+        if fault.cuts() {
+            cut = Some((at, bytes));
+            mended = Some(clock.now());
+        }
     }
-    clock.sleep_until(end).await;
-    let last = feed.end(&control, site.channel(), &published).await?;
+    match &memory {
+        None => clock.sleep_until(end).await,
+        Some(memory) => tokio::select! {
+            () = clock.sleep_until(end) => {}
+            () = memory.full() => {}
+        },
+    }
+    let (last, sent) = feed.end(&control, site.channel(), &published).await?;
     Ok(Story {
         last,
         start,
         cut,
         mended,
+        end: clock.now(),
+        counts: counts.map(CountWatch::end).unwrap_or_default(),
+        memory: memory.and_then(|memory| memory.end(start)),
         published,
+        sent,
+        wake_late: jitter.percentiles(),
         doubts: jitter.doubt().into_iter().collect(),
         _guards: guards,
     })
@@ -120,24 +165,29 @@ pub(super) async fn tell(
 enum Feeding {
     Idle,
     Source,
-    Post { stop: CancellationToken, task: tokio::task::JoinHandle<()> },
+    Ours { stop: CancellationToken, task: tokio::task::JoinHandle<Sent> },
 }
 
 impl Feeding {
-    /// Ends it, and says how many events there were.
-    async fn end(self, control: &Control, channel: &str, published: &Published) -> Result<u64, Failure> {
+    /// Ends it, and says how many events there were, and what a reader that published took for it.
+    async fn end(
+        self,
+        control: &Control,
+        channel: &str,
+        published: &Published,
+    ) -> Result<(u64, Sent), Failure> {
         match self {
-            Feeding::Idle => Ok(0),
+            Feeding::Idle => Ok((0, Sent::default())),
             Feeding::Source => {
                 control.stop_source(channel).await?;
                 // The channel is this run's own, so its newest event's number is the count.
-                Ok(control.head(channel).await?.sequence)
+                Ok((control.head(channel).await?.sequence, Sent::default()))
             }
-            Feeding::Post { stop, task } => {
+            Feeding::Ours { stop, task } => {
                 stop.cancel();
                 // A publisher that panicked has published what it noted, and the count shows it.
-                let _ = task.await;
-                Ok(published.lock().len() as u64)
+                let sent = task.await.unwrap_or_default();
+                Ok((published.lock().len() as u64, sent))
             }
         }
     }
@@ -152,6 +202,16 @@ async fn inflict(
     let on_the_way = match fault {
         Fault::Restart => {
             site.restart(DOWN_FOR).await.map_err(|error| Failure::Restart(error.to_string()))?;
+            return Ok(Vec::new());
+        }
+        Fault::Disconnect => {
+            site.control().disconnect(site.channel()).await?;
+            return Ok(Vec::new());
+        }
+        Fault::Unplug if !relay::Fault::CAN_UNPLUG => return Err(Failure::CantUnplug),
+        Fault::Unplug => relay::Fault::Unplug,
+        Fault::Stall => {
+            site.stall(STALLED_FOR).await.map_err(Failure::Stall)?;
             return Ok(Vec::new());
         }
         Fault::Close => relay::Fault::Close,

@@ -6,12 +6,16 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::watch,
+    time::Instant,
 };
 
 use super::{
-    fault::{Cut, Orders},
+    fault::{Cut, Direction, Orders},
+    lane::Lane,
+    plug::Plug,
     pump::{Pump, Side},
 };
+use crate::link::conditions::Path;
 
 /// How long a cut connection is drained before it is dropped: a socket that is closed with unread bytes
 /// in it sends a RST where a FIN was meant.
@@ -19,7 +23,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Passes bytes between a client and the server until both ends are through, the connection is cut, or
 /// the relay is gone.
-pub(super) async fn relay(mut client: TcpStream, mut orders: watch::Receiver<Orders>) {
+pub(super) async fn relay(
+    mut client: TcpStream,
+    mut orders: watch::Receiver<Orders>,
+    paths: Direction<Path>,
+    seed: u64,
+) {
+    let accepted = Instant::now();
     let (born, target, silent) = {
         let orders = orders.borrow();
         (orders.now(), orders.target, orders.in_force().silent)
@@ -39,13 +49,19 @@ pub(super) async fn relay(mut client: TcpStream, mut orders: watch::Receiver<Ord
     // The relay must not add what Nagle's algorithm would.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
 
+    let plug_orders = orders.clone();
+    let plug = Plug::of([&client, &server]);
     let (client_read, client_write) = client.split();
     let (server_read, server_write) = server.split();
     let deaf = AtomicBool::new(false);
-    let up = Pump::new(client_read, server_write, Side::ToServer, born, orders.clone(), &deaf);
-    let down = Pump::new(server_read, client_write, Side::ToClient, born, orders.clone(), &deaf);
+    let handshake = paths.to_server.delay + paths.to_client.delay;
+    let to_server = Lane::new(paths.to_server, seed, accepted + handshake);
+    let to_client = Lane::new(paths.to_client, !seed, accepted);
+    let up = Pump::new((client_read, server_write), Side::ToServer, to_server, born, orders.clone(), &deaf);
+    let down = Pump::new((server_read, client_write), Side::ToClient, to_client, born, orders.clone(), &deaf);
     let cut = tokio::select! {
         cut = cut(&mut orders, born) => cut,
+        never = plug.obey(plug_orders, born) => match never {},
         // An error of either direction ends both: the other side learns of it by a RST.
         passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
             Ok(_) => return,

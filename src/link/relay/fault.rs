@@ -14,7 +14,7 @@ pub struct Direction<T> {
 /// What a relay can do to connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Every byte arrives so much later, in its order. Rounded up to the timer's millisecond.
+    /// Every byte arrives so much later, in its order. Off Linux it is rounded up to the next millisecond.
     Delay(Direction<Duration>),
     /// The connections that stand are ended in an orderly way: FIN to both sides.
     Close,
@@ -27,8 +27,17 @@ pub enum Fault {
         /// Whether connections made meanwhile pass; else they are accepted and are silent too.
         new_connections_pass: bool,
     },
+    /// On the connections that stand, in both directions, packets are lost: they are neither passed on nor
+    /// acknowledged, as behind a pulled plug, so that what is sent is sent again until somebody gives up.
+    /// When the fault is over they go on. Needs Linux: see [`Fault::CAN_UNPLUG`].
+    Unplug,
     /// New connections are refused (the port is closed); those that stand are left alone.
     Refuse,
+}
+
+impl Fault {
+    /// Whether this system can lose packets of a connection, for [`Fault::Unplug`]: by a socket filter.
+    pub const CAN_UNPLUG: bool = cfg!(target_os = "linux");
 }
 
 /// How a connection is cut.
@@ -54,6 +63,7 @@ pub(super) struct Orders {
 pub(super) struct InForce {
     pub(super) delay: Direction<Duration>,
     pub(super) silent: bool,
+    pub(super) unplugged: bool,
     pub(super) cut: Option<Cut>,
     pub(super) refuse: bool,
 }
@@ -69,7 +79,9 @@ impl Orders {
         match fault {
             Fault::Close => self.last_cut = Some((self.begun, Cut::Close)),
             Fault::Reset => self.last_cut = Some((self.begun, Cut::Reset)),
-            Fault::Delay(_) | Fault::Silence { .. } | Fault::Refuse => self.active.push((self.begun, fault)),
+            Fault::Delay(_) | Fault::Silence { .. } | Fault::Unplug | Fault::Refuse => {
+                self.active.push((self.begun, fault));
+            }
         }
         self.begun
     }
@@ -100,6 +112,7 @@ impl Orders {
                 Fault::Silence { new_connections_pass } => {
                     all.silent |= !new_connections_pass || number > born;
                 }
+                Fault::Unplug => all.unplugged |= number > born,
                 Fault::Refuse => all.refuse = true,
                 Fault::Close | Fault::Reset => {}
             }

@@ -1,20 +1,27 @@
-//! A TCP relay that makes faults.
+//! A TCP relay that stands for a network, and makes faults.
 //!
 //! It stands on a port of its own in front of a server and passes bytes on, until it is told otherwise.
 //! A [`Fault`] is a value; [`Relay::apply`] puts it in force and returns a guard that ends it. Several
-//! may be in force at once.
+//! may be in force at once. What the network between does to bytes is a [`Path`] for each direction, and
+//! stays the same for as long as the relay stands.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `fault` | the faults, and what those in force together mean for a connection |
 //! | `door` | the listening port, which can be shut so that a connection is refused, and opened again |
 //! | `connection` | one relayed connection: its two directions, and how it is cut |
-//! | `pump` | one direction: delay and swallowing |
+//! | `plug` | loses a connection's packets below TCP |
+//! | `pump` | one direction: holding back, swallowing, passing on |
+//! | `lane` | when the bytes of one direction may go on; pure |
+//! | `timer` | a timer finer than a millisecond |
 
 mod connection;
 mod door;
 mod fault;
+mod lane;
+mod plug;
 mod pump;
+mod timer;
 
 use std::{
     io,
@@ -22,6 +29,7 @@ use std::{
     sync::Arc,
 };
 
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -31,6 +39,7 @@ use self::{
     door::Door,
     fault::{InForce, Orders},
 };
+use crate::link::conditions::Path;
 pub use fault::{Direction, Fault};
 
 /// A relay in front of a server. Dropping it ends all its connections.
@@ -55,10 +64,22 @@ impl Relay {
     /// # Errors
     /// Where no port can be had.
     pub async fn start(target: SocketAddr) -> io::Result<Relay> {
+        Relay::under(Direction::default(), 0, target).await
+    }
+
+    /// Starts a relay on a free port of 127.0.0.1 that does to every connection's bytes what `paths` says.
+    /// `seed` decides what chance decides; each connection draws on its own.
+    ///
+    /// The client's handshake is with the relay and takes no time, so the first bytes to the server wait as
+    /// much longer as a handshake over these paths takes: one round trip.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub async fn under(paths: Direction<Path>, seed: u64, target: SocketAddr) -> io::Result<Relay> {
         let door = Door::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?;
         let address = door.address();
         let (sender, receiver) = watch::channel(Orders::new(target));
-        let task = tokio::spawn(accept(door, receiver));
+        let task = tokio::spawn(accept(door, receiver, (paths, seed)));
         Ok(Relay { address, orders: Arc::new(sender), task })
     }
 
@@ -94,15 +115,16 @@ impl Drop for Guard {
 }
 
 /// Lets clients in while the door is to be open, and shuts it while connections are to be refused.
-async fn accept(mut door: Door, mut orders: watch::Receiver<Orders>) {
+async fn accept(mut door: Door, mut orders: watch::Receiver<Orders>, (paths, seed): (Direction<Path>, u64)) {
     let mut connections = JoinSet::new();
+    let mut seeds = StdRng::seed_from_u64(seed);
     loop {
         let InForce { refuse, .. } = orders.borrow_and_update().in_force();
         door.set_open(!refuse).await;
         tokio::select! {
             changed = orders.changed() => if changed.is_err() { return },
             accepted = door.accept() => if let Ok(client) = accepted {
-                connections.spawn(connection::relay(client, orders.clone()));
+                connections.spawn(connection::relay(client, orders.clone(), paths, seeds.random()));
             },
             // Reaped as they end, so that a long run does not keep a record of each.
             Some(_) = connections.join_next() => {}

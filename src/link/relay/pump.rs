@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::fault::Orders;
+use super::{fault::Orders, lane::Lane, timer::Timer};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,8 @@ pub(super) struct Pump<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     side: Side,
+    lane: Lane,
+    timer: Timer,
     born: u64,
     orders: watch::Receiver<Orders>,
     held: Held,
@@ -43,15 +45,15 @@ const CHUNK: usize = 16 << 10;
 
 impl<'a> Pump<'a> {
     pub(super) fn new(
-        from: ReadHalf<'a>,
-        to: WriteHalf<'a>,
+        (from, to): (ReadHalf<'a>, WriteHalf<'a>),
         side: Side,
+        lane: Lane,
         born: u64,
         orders: watch::Receiver<Orders>,
         deaf: &'a AtomicBool,
     ) -> Self {
-        let held = Held::default();
-        Pump { from, to, side, born, orders, held, delay: Duration::ZERO, silent: false, deaf }
+        let (held, timer, delay) = (Held::default(), Timer::default(), Duration::ZERO);
+        Pump { from, to, side, lane, timer, born, orders, held, delay, silent: false, deaf }
     }
 
     /// Pumps until the end of the stream has been passed on.
@@ -68,7 +70,7 @@ impl<'a> Pump<'a> {
                     Ok(()) => self.obey(),
                     Err(_) => return Ok(()),
                 },
-                () = at(due) => {
+                () = at(&mut self.timer, due) => {
                     if let Some(bytes) = self.held.pop() {
                         if self.swallows() {
                             self.deaf.store(true, Relaxed);
@@ -83,7 +85,9 @@ impl<'a> Pump<'a> {
                         return self.to.shutdown().await;
                     }
                 }
-                read = self.from.read(&mut buffer), if reading && self.held.has_room() => {
+                read = from_when(self.lane.room_at(), self.from.read(&mut buffer)),
+                    if reading && self.held.has_room() =>
+                {
                     let bytes = match read {
                         Ok(0) => { reading = false; &[][..] }
                         Ok(count) => &buffer[..count],
@@ -91,9 +95,20 @@ impl<'a> Pump<'a> {
                         Err(_) if self.swallows() => { reading = false; &[][..] }
                         Err(error) => return Err(error),
                     };
-                    self.held.push(Instant::now() + self.delay, bytes);
+                    self.hold(bytes);
                 }
             }
+        }
+    }
+
+    /// Sends bytes on their way; none at all are the end.
+    fn hold(&mut self, bytes: &[u8]) {
+        let now = Instant::now();
+        if bytes.is_empty() {
+            self.held.push(self.lane.due(now, 0) + self.delay, bytes);
+        }
+        for piece in bytes.chunks(self.lane.piece()) {
+            self.held.push(self.lane.due(now, piece.len()) + self.delay, piece);
         }
     }
 
@@ -111,13 +126,20 @@ impl<'a> Pump<'a> {
     }
 }
 
-async fn at(due: Option<Instant>) {
+async fn at(timer: &mut Timer, due: Option<Instant>) {
     match due {
-        // Without this a delay of nothing would be the timer's millisecond.
-        Some(due) if due <= Instant::now() => {}
-        Some(due) => sleep_until(due).await,
+        Some(due) => timer.until(due).await,
         None => pending().await,
     }
+}
+
+/// Does not begin before its time. Nothing is lost where it is dropped before: nothing was read.
+async fn from_when<T>(time: Instant, read: impl Future<Output = T>) -> T {
+    // Without this a time that is past would be the timer's millisecond.
+    if time > Instant::now() {
+        sleep_until(time).await;
+    }
+    read.await
 }
 
 /// Chunks on their way, each with the time at which it may go on. An empty chunk is the end.
@@ -130,6 +152,8 @@ struct Held {
 impl Held {
     /// What a link can hold: 4 MiB is 40 ms at 100 MB/s. Beyond, the sender is made to wait.
     const ROOM: usize = 4 << 20;
+    /// Pieces of a few bytes take more memory than their bytes do.
+    const PIECES: usize = 32 << 10;
 
     fn push(&mut self, due: Instant, bytes: &[u8]) {
         // A delay that becomes shorter must not let a later chunk overtake an earlier one.
@@ -149,7 +173,7 @@ impl Held {
     }
 
     fn has_room(&self) -> bool {
-        self.bytes < Self::ROOM
+        self.bytes < Self::ROOM && self.chunks.len() < Self::PIECES
     }
 
     fn is_empty(&self) -> bool {
@@ -172,5 +196,17 @@ mod tests {
         assert_eq!(held.next_due(), Some(now + Duration::from_secs(9)));
         assert_eq!((held.pop().as_deref(), held.pop()), (Some(&b"second"[..]), None));
         assert!(held.is_empty() && held.has_room());
+    }
+
+    #[test]
+    fn room_is_bounded_in_bytes_and_in_pieces() {
+        let now = Instant::now();
+        let (mut large, mut many) = (Held::default(), Held::default());
+        large.push(now, &vec![0; Held::ROOM]);
+        (0..Held::PIECES).for_each(|_| many.push(now, b"x"));
+        assert!(!large.has_room() && !many.has_room());
+        large.pop();
+        many.pop();
+        assert!(large.has_room() && many.has_room());
     }
 }

@@ -14,202 +14,11 @@ use crate::harness::{
     record::{Bytes, Cost, Latency, Moment, MomentKind, Parameters, Record, Recovery},
 };
 
-pub(super) const LATENCY: &str = r#"
-question = "Which transport delivers an event soonest?"
-why = "Polling waits for its timer; pushing does not. How much is that in milliseconds, and does it last under load?"
-charts = ["percentiles", "strip"]
+pub(super) const LATENCY: &str = include_str!("latency.toml");
 
-[[client]]
-name = "tcp-floor"
-label = "Bare TCP (floor)"
-transport = "tcp-floor"
-[[client]]
-name = "short-poll-100ms"
-label = "Short poll 100 ms"
-transport = "short-poll"
-interval_ms = 100
-[[client]]
-name = "short-poll-1s"
-label = "Short poll 1 s"
-transport = "short-poll"
-interval_ms = 1000
-[[client]]
-name = "long-poll"
-label = "Long poll"
-transport = "long-poll"
-[[client]]
-name = "sse"
-label = "SSE"
-transport = "sse"
-[[client]]
-name = "websocket"
-label = "WebSocket"
-transport = "websocket"
-[[client]]
-name = "websocket-backoff"
-label = "WebSocket with back-off"
-transport = "websocket"
+pub(super) const BANDWIDTH: &str = include_str!("bandwidth.toml");
 
-[[conditions]]
-readers = [1, 100]
-rate = [20.0]
-
-[quick]
-repetitions = 3
-warm_up_s = 0.5
-measure_s = 2
-[full]
-repetitions = 5
-warm_up_s = 2
-measure_s = 10
-
-[[claim]]
-id = "S1"
-sentence = "Pushing is fresher than asking on a timer."
-source = "seed"
-left = { figure = "latency-p50", client = "sse" }
-is = "less"
-right = { figure = "latency-p50", client = "short-poll-100ms" }
-times = 0.5
-[[claim]]
-id = "SSE-WS"
-sentence = "SSE is as fast as WebSocket."
-source = "seed"
-left = { figure = "latency-p50", client = "sse", readers = 1 }
-is = "about"
-right = { figure = "latency-p50", client = "websocket", readers = 1 }
-[[claim]]
-id = "slow"
-sentence = "WebSocket needs more than a second."
-source = "made up, to be refuted"
-left = { figure = "latency-p99", client = "websocket" }
-is = "greater"
-right = 1000000.0
-"#;
-
-pub(super) const BANDWIDTH: &str = r#"
-question = "What do freshness and idleness cost in bytes?"
-why = "Heads are sent with every request, and a poll asks whether there is something to say or not."
-charts = ["bytes-per-event", "opening-and-idle", "polling-frontier"]
-
-[[client]]
-name = "tcp-floor"
-label = "Bare TCP (floor)"
-transport = "tcp-floor"
-[[client]]
-name = "short-poll-100ms"
-label = "Short poll 100 ms"
-transport = "short-poll"
-interval_ms = 100
-[[client]]
-name = "short-poll-250ms"
-label = "Short poll 250 ms"
-transport = "short-poll"
-interval_ms = 250
-[[client]]
-name = "short-poll-1s"
-label = "Short poll 1 s"
-transport = "short-poll"
-interval_ms = 1000
-[[client]]
-name = "short-poll-4s"
-label = "Short poll 4 s"
-transport = "short-poll"
-interval_ms = 4000
-[[client]]
-name = "long-poll"
-label = "Long poll"
-transport = "long-poll"
-[[client]]
-name = "sse"
-label = "SSE"
-transport = "sse"
-[[client]]
-name = "websocket"
-label = "WebSocket"
-transport = "websocket"
-
-[[conditions]]
-rate = [1.0]
-payload_bytes = [16, 100, 1024, 16384]
-[[conditions]]
-rate = [0.0]
-
-[quick]
-repetitions = 3
-warm_up_s = 0
-measure_s = 10
-[full]
-repetitions = 3
-warm_up_s = 0
-measure_s = 60
-
-[[claim]]
-id = "S4"
-sentence = "SSE needs fewer bytes per event than WebSocket."
-source = "seed"
-left = { figure = "wire-bytes-per-event", client = "sse" }
-is = "less"
-right = { figure = "wire-bytes-per-event", client = "websocket" }
-"#;
-
-pub(super) const RECONNECT: &str = r#"
-question = "What happens to each client when its connection is cut?"
-why = "Every connection dies some day; what counts is how soon it is back, and what is missing then."
-charts = ["timeline", "recovery-times"]
-
-[[client]]
-name = "short-poll-1s"
-label = "Short poll 1 s"
-transport = "short-poll"
-interval_ms = 1000
-[[client]]
-name = "long-poll"
-label = "Long poll"
-transport = "long-poll"
-[[client]]
-name = "sse"
-label = "SSE (EventSource)"
-transport = "sse"
-[[client]]
-name = "websocket-bare"
-label = "WebSocket, bare"
-transport = "websocket"
-reconnect = "never"
-[[client]]
-name = "websocket-backoff"
-label = "WebSocket with back-off"
-transport = "websocket"
-reconnect = "exponential-jitter"
-
-[[conditions]]
-rate = [20.0]
-fault = ["close", "reset", "silence", "restart"]
-
-[quick]
-repetitions = 3
-warm_up_s = 0.5
-measure_s = 8
-[full]
-repetitions = 5
-warm_up_s = 1
-measure_s = 15
-
-[[claim]]
-id = "S5"
-sentence = "SSE reconnects by itself and loses nothing."
-source = "seed"
-left = { figure = "lost", client = "sse", fault = "close" }
-is = "equal"
-right = 0.0
-[[claim]]
-id = "S5b"
-sentence = "A bare WebSocket takes longer to be back than SSE."
-source = "seed"
-left = { figure = "back-ms", client = "websocket-bare" }
-is = "greater"
-right = { figure = "back-ms", client = "sse" }
-"#;
+pub(super) const RECONNECT: &str = include_str!("reconnect.toml");
 
 pub(super) fn manifest(definitions: &[(&str, &str)], planned: u64) -> Manifest {
     Manifest {
@@ -256,18 +65,23 @@ pub(super) fn write_folder(dir: &Path, manifest: &Manifest, records: &[Record]) 
 /// A record of a run in which nothing was measured yet.
 pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition: u32) -> Record {
     Record {
+        storm: None,
+        zombies: None,
+        memory: None,
         experiment: experiment.to_owned(),
         run: format!("{client}-{repetition}"),
         transport: transport.to_owned(),
         client: client.to_owned(),
         repetition,
         parameters: Parameters {
+            heartbeat_ms: None,
             readers: 1,
             rate: 20.0,
             payload_bytes: 100,
             pattern: "steady".to_owned(),
             interval_ms: None,
             fault: None,
+            network: None,
             warm_up_s: 1.0,
             measure_s: 10.0,
             seed: 7,
@@ -280,6 +94,7 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         out_of_order: 0,
         gaps: 0,
         lost_announced: 0,
+        bunched: 0,
         latency_us: None,
         bytes: Bytes::default(),
         opening: Bytes::default(),
@@ -288,6 +103,9 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         cost: Cost::default(),
         recovery: None,
         timeline: Vec::new(),
+        upstream: None,
+        closed_loop_us: None,
+        harness: None,
         doubtful: Vec::new(),
         err: None,
     }
@@ -313,9 +131,11 @@ pub(super) fn latency(samples: impl IntoIterator<Item = u64>) -> Latency {
     }
 }
 
-/// Clients by name: transport, interval in milliseconds, base latency in microseconds, bytes of framing and
-/// of heads per exchange, and application bytes to open.
-const CLIENTS: [(&str, &str, Option<u64>, u64, [u64; 3]); 12] = [
+/// Name, transport, interval in milliseconds, base latency in microseconds, and in bytes: framing and heads
+/// per exchange, and what opening takes.
+type Client = (&'static str, &'static str, Option<u64>, u64, [u64; 3]);
+
+const CLIENTS: [Client; 10] = [
     ("tcp-floor", "tcp-floor", None, 110, [4, 0, 60]),
     ("short-poll-100ms", "short-poll", Some(100), 350, [60, 290, 350]),
     ("short-poll-250ms", "short-poll", Some(250), 350, [60, 290, 350]),
@@ -326,8 +146,6 @@ const CLIENTS: [(&str, &str, Option<u64>, u64, [u64; 3]); 12] = [
     ("websocket", "websocket", None, 230, [48, 0, 480]),
     ("websocket-bare", "websocket", None, 230, [48, 0, 480]),
     ("websocket-backoff", "websocket", None, 235, [48, 0, 480]),
-    ("sse-long", "sse", None, 240, [34, 0, 420]),
-    ("sse-again", "sse", None, 240, [34, 0, 420]),
 ];
 
 fn measured(experiment: &str, client: &str, repetition: u32, parameters: Parameters) -> Record {

@@ -1,0 +1,58 @@
+//! A record without a run: from readers that a test feeds with what it likes.
+
+use std::sync::Arc;
+
+use super::{
+    account::{self, Measured},
+    story::Story,
+};
+use crate::{
+    clock::Timestamp,
+    harness::{
+        definition::Definition,
+        plan::{Form, Plan},
+        publisher::Published,
+        reader::{Latencies, Reader},
+        record::{Cost, Record},
+    },
+    link::Totals,
+};
+
+/// The record that a run leaves in which the readers of the definition's first client saw what they saw,
+/// and `last` events were published. A run with a `cut` promises nothing; any other has to be faultless.
+pub(crate) fn record(
+    definition: &Definition,
+    readers: &[Reader],
+    latencies: &Latencies,
+    last: u64,
+    cut: Option<Timestamp>,
+) -> Record {
+    let plan = Plan::new(definition, Form::Quick, Some(1), 1);
+    let group = &plan.steps[0][0];
+    let start = Timestamp::from_nanos(0);
+    let story = Story {
+        last,
+        start,
+        cut: cut.map(|at| (at, vec![0; group.clients.len()])),
+        mended: None,
+        published: Published::default(),
+        wake_late: None,
+        doubts: Vec::new(),
+        _guards: Vec::new(),
+    };
+    let notes: Vec<_> = readers.iter().map(|reader| Arc::clone(&reader.notes)).collect();
+    account::record(&Measured {
+        definition,
+        group,
+        client: &group.clients[0],
+        started: start,
+        notes: &notes,
+        latencies,
+        opening: Totals::NOTHING,
+        steady: Totals::NOTHING,
+        steady_s: 1.0,
+        bytes: Totals::NOTHING,
+        cost: Cost::default(),
+        story: &story,
+    })
+}

@@ -1,0 +1,109 @@
+//! How long a server counts readers that are gone, against the interval of its heartbeat.
+
+use serde::Serialize;
+
+use crate::{
+    harness::definition::Figure,
+    report::{
+        axis::Axis,
+        canvas::{self, Area, MARGIN, WIDTH},
+        condition::fault_in_words,
+        curves::{self, Curve, CurvePanel, extent},
+        palette::Look,
+        summary::Summary,
+        units::Unit,
+    },
+};
+
+const SUBTITLE: &str = "Medians over the repetitions; logarithmic axes. A point on the upper edge: still counted when \
+                        the run ended.";
+
+/// What the chart shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Zombies {
+    /// For each fault: milliseconds from the cut until the dead were no longer counted, over milliseconds
+    /// from heartbeat to heartbeat; infinite where they still were at the end.
+    pub panels: Vec<CurvePanel>,
+}
+
+impl Zombies {
+    /// What the chart asks.
+    pub(super) const TITLE: &str = "How long does the server keep readers that are gone?";
+
+    /// The curves of all faults that make dead readers.
+    pub(super) fn of(summary: &Summary<'_>) -> Self {
+        let mut panels: Vec<(&str, CurvePanel)> = Vec::new();
+        for group in &summary.groups {
+            let times = group.estimate(Figure::ZombieMs);
+            let heartbeat = group.records.iter().find_map(|it| Some(it.zombies.as_ref()?.heartbeat_ms));
+            let fault = group.condition.fault.as_deref();
+            let (Some(time), Some(heartbeat), Some(fault)) = (times, heartbeat, fault) else { continue };
+            let look = Look::of(summary.series_of(group));
+            let place = panels.iter().position(|(known, _)| *known == fault).unwrap_or_else(|| {
+                let heading = fault_in_words(fault).to_owned();
+                panels.push((fault, CurvePanel { heading, curves: Vec::new() }));
+                panels.len() - 1
+            });
+            let curves = &mut panels[place].1.curves;
+            let curve = curves.iter().position(|curve| curve.look == look).unwrap_or_else(|| {
+                curves.push(Curve { look, points: Vec::new(), marked: true });
+                curves.len() - 1
+            });
+            curves[curve].points.push((heartbeat as f64, time.median));
+        }
+        for curve in panels.iter_mut().flat_map(|(_, panel)| &mut panel.curves) {
+            curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        Zombies { panels: panels.into_iter().map(|(_, panel)| panel).collect() }
+    }
+
+    /// One sentence.
+    pub(super) fn caption(&self) -> String {
+        let panels = self.panels.iter().map(|panel| {
+            let curves = panel.curves.iter().map(|curve| {
+                let mut heartbeats: Vec<f64> =
+                    curve.points.iter().map(|(interval, ms)| ms / interval).collect();
+                heartbeats.sort_by(f64::total_cmp);
+                match heartbeats.as_slice() {
+                    [.., longest] if longest.is_infinite() => {
+                        format!("{} is not let go of", curve.look.label)
+                    }
+                    [shortest, .., longest] => {
+                        format!(
+                            "{} is let go of after {shortest:.1} to {longest:.1} heartbeats",
+                            curve.look.label
+                        )
+                    }
+                    [only] => format!("{} is let go of after {only:.1} heartbeats", curve.look.label),
+                    [] => String::new(),
+                }
+            });
+            format!("{}: {}", panel.heading, curves.collect::<Vec<_>>().join(", "))
+        });
+        let text = panels.collect::<Vec<_>>().join("; ");
+        if text.is_empty() { "No reader was left for dead.".to_owned() } else { format!("{text}.") }
+    }
+
+    /// The picture.
+    ///
+    /// # Errors
+    /// What the drawing library says.
+    pub(super) fn draw(&self) -> Result<String, String> {
+        let height =
+            canvas::header_height(Self::TITLE, SUBTITLE) + curves::height(self.panels.len()) + MARGIN;
+        canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
+            let y = canvas.header(Self::TITLE, SUBTITLE);
+            if self.panels.is_empty() {
+                let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
+                return canvas.nothing(area, "no run of this experiment left a reader for dead");
+            }
+            let (intervals, times) = extent(&self.panels);
+            let x = Axis::logarithmic(Unit::Millis, intervals.iter().copied());
+            // Both axes span the intervals too, so that the times can be read as multiples of them.
+            let y_axis = Axis::logarithmic(Unit::Millis, times.into_iter().chain(intervals)).with_room(0.12);
+            curves::draw(canvas, y, &self.panels, |_| {
+                ((x, "Interval of the server's heartbeat"), (y_axis, "Still counted for"))
+            });
+        })
+    }
+}

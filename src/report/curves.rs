@@ -1,0 +1,99 @@
+//! Curves in panels: what charts of something over something else share.
+
+use serde::Serialize;
+
+use crate::report::{
+    axis::Axis,
+    canvas::{Align, Area, Canvas, MARGIN, WIDTH},
+    font::{Font, HEADING, NORMAL, SMALL},
+    palette::Look,
+    panel::{horizontal_axis, vertical_axis},
+};
+
+/// The height of a panel's plot.
+const PLOT: f64 = 230.0;
+/// What a whole panel takes.
+const PANEL: f64 = HEADING * 2.0 + PLOT + SMALL * 3.8;
+/// What the legend takes.
+const LEGEND: f64 = NORMAL * 2.0;
+
+/// Curves over a common pair of axes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct CurvePanel {
+    /// What sets it apart from the others.
+    pub heading: String,
+    /// One or more per client.
+    pub curves: Vec<Curve>,
+}
+
+/// A client's curve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Curve {
+    /// The client.
+    pub look: Look,
+    /// From left to right.
+    pub points: Vec<(f64, f64)>,
+    /// Whether each point gets a marker: where they are few, and the line between them means nothing.
+    pub marked: bool,
+}
+
+/// An axis with what is written beside it.
+pub(super) type Titled<'t> = (Axis, &'t str);
+
+/// The height of a legend and so many panels.
+pub(super) fn height(panels: usize) -> f64 {
+    LEGEND + PANEL * panels.max(1) as f64
+}
+
+/// The largest coordinates of all curves.
+pub(super) fn extent(panels: &[CurvePanel]) -> (Vec<f64>, Vec<f64>) {
+    panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| curve.points.iter().copied()).unzip()
+}
+
+/// Draws a legend and one panel below the other, each with the axes that `axes` gives for it.
+pub(super) fn draw<'t>(
+    canvas: &mut Canvas<'_>,
+    top: f64,
+    panels: &[CurvePanel],
+    axes: impl Fn(&CurvePanel) -> (Titled<'t>, Titled<'t>),
+) {
+    legend(canvas, top, panels);
+    for (index, panel) in panels.iter().enumerate() {
+        let top = top + LEGEND + PANEL * index as f64 + HEADING * 2.0;
+        let plot = Area { left: MARGIN + 96.0, top, right: WIDTH - MARGIN - 20.0, bottom: top + PLOT };
+        let heading = Font::heading().fit(&panel.heading, plot.width());
+        canvas.text(plot.left, plot.top - HEADING * 0.9, &heading, Align::Left, Font::heading());
+        let ((x, x_title), (y, y_title)) = axes(panel);
+        vertical_axis(canvas, plot, &y, y_title, true);
+        horizontal_axis(canvas, plot, &x, x_title);
+        canvas.frame(plot);
+        for curve in &panel.curves {
+            let line: Vec<_> = curve
+                .points
+                .iter()
+                .map(|(at, value)| (plot.x(x.place(*at)), plot.y(y.place(*value))))
+                .collect();
+            canvas.path(&line, 3.0, curve.look.colour, curve.look.dash);
+            for (x, y) in line.into_iter().filter(|_| curve.marked) {
+                canvas.marker(x, y, 6.0, curve.look.marker, curve.look.colour);
+            }
+        }
+    }
+}
+
+fn legend(canvas: &mut Canvas<'_>, top: f64, panels: &[CurvePanel]) {
+    let mut looks: Vec<&Look> = Vec::new();
+    for curve in panels.iter().flat_map(|panel| &panel.curves) {
+        if !looks.contains(&&curve.look) {
+            looks.push(&curve.look);
+        }
+    }
+    let (mut x, y) = (MARGIN, top + NORMAL * 0.8);
+    for look in looks {
+        canvas.path(&[(x, y), (x + 38.0, y)], 3.0, look.colour, look.dash);
+        canvas.marker(x + 19.0, y, 5.5, look.marker, look.colour);
+        let font = Font::normal().in_colour(look.ink()).bold();
+        canvas.text(x + 48.0, y, &look.label, Align::Left, font);
+        x += 48.0 + font.width(&look.label) + 30.0;
+    }
+}

@@ -1,0 +1,205 @@
+//! Charts: their data, and that their pictures are well-formed whatever the data.
+
+use super::*;
+use crate::{
+    harness::definition::Figure,
+    report::{
+        canvas,
+        chart_bytes::BytesPerEvent,
+        chart_frontier::Frontier,
+        chart_opening::Opening,
+        chart_percentiles::Percentiles,
+        chart_recovery::RecoveryTimes,
+        chart_strip::Strip,
+        chart_timeline::Timeline,
+        figure::{Parts, wire},
+        folder::Experiment,
+    },
+};
+use proptest::prelude::*;
+
+fn experiment(name: &str, definition: &str, records: Vec<Record>) -> Experiment {
+    let definition = crate::harness::definition::Definition::parse(name, name, definition).unwrap();
+    Experiment { definition, records, planned: None, unreadable: Vec::new() }
+}
+
+/// A picture's text without its tags, its lines joined.
+fn words(svg: &str) -> String {
+    let outside = svg.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text);
+    outside.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+/// Draws all charts and reads them as a browser would.
+fn draw_all(experiment: &Experiment) -> Vec<String> {
+    let summary = Summary::of(experiment, &mut Vec::new());
+    let drawn = CHARTS.map(|chart| chart::draw(chart, "x", &summary).unwrap());
+    for chart in &drawn {
+        let tree = canvas::parse(&chart.svg).unwrap_or_else(|error| panic!("{}: {error}", chart.slug));
+        assert_eq!(tree.size().width(), 960.0);
+        assert!(!chart.caption.is_empty() && !chart.caption.contains("NaN"), "{}", chart.caption);
+    }
+    drawn.map(|chart| chart.svg).to_vec()
+}
+
+#[test]
+fn every_chart_is_well_formed_with_nothing_to_show() {
+    for svg in draw_all(&experiment("latency", fixture::LATENCY, Vec::new())) {
+        assert!(svg.contains("no data: "), "{svg}");
+    }
+}
+
+#[test]
+fn every_chart_is_well_formed_with_a_single_repetition() {
+    let records: Vec<Record> = fixture::records().into_iter().filter(|r| r.repetition == 1).collect();
+    for (name, definition) in ALL {
+        let own = records.iter().filter(|record| record.experiment == name).cloned().collect();
+        draw_all(&experiment(name, definition, own));
+    }
+}
+
+#[test]
+fn no_text_breaks_a_chart() {
+    let nasty = "</text><script>alert(1)</script> & \"quotes\" \u{0}\u{b} 漢字 🎉 and a label that is far too long for any column";
+    let mut records = few();
+    for (index, record) in records.iter_mut().enumerate() {
+        record.client = nasty.to_owned();
+        record.transport = "carrier-pigeon".to_owned();
+        record.repetition = index as u32;
+        record.parameters.pattern = nasty.to_owned();
+        record.parameters.fault = Some(nasty.to_owned());
+    }
+    for svg in draw_all(&experiment("latency", fixture::LATENCY, records)) {
+        assert!(!svg.contains("<script"));
+    }
+}
+
+#[test]
+fn values_at_the_edge_of_what_a_record_can_hold_are_drawn() {
+    let mut records = few();
+    records[0].delivered = u64::MAX;
+    records[1].steady_s = 0.0;
+    records[2].latency_us = Some(fixture::latency([0, 0, 1]));
+    records[3].bytes.payload = u64::MAX / 2;
+    records[4].opening.wire_in = None;
+    records[5].parameters.readers = 0;
+    draw_all(&experiment("latency", fixture::LATENCY, records));
+}
+
+#[test]
+fn data_of_the_latency_charts() {
+    let experiment = experiment("latency", fixture::LATENCY, few());
+    let summary = Summary::of(&experiment, &mut Vec::new());
+    let percentiles = Percentiles::of(&summary);
+    let at_half = |curve: &crate::report::chart_percentiles::Curve| {
+        curve.points.iter().find(|(share, _)| (share - 0.5).abs() < 1e-9).map(|(_, us)| *us)
+    };
+    let halves: Vec<_> =
+        percentiles.panels[0].curves.iter().map(|c| (c.look.label.clone(), at_half(c))).collect();
+    insta::assert_debug_snapshot!("percentiles", (halves, percentiles.caption()));
+    // 300 samples know nothing of 99.9 %.
+    assert!(percentiles.panels[0].curves.iter().all(|c| c.points.last().unwrap().0 < 0.997));
+    let strip = Strip::of(&summary);
+    insta::assert_debug_snapshot!("strip", (&strip, strip.caption()));
+}
+
+#[test]
+fn data_of_the_byte_charts() {
+    let keep = ["sse", "short-poll-1s", "short-poll-100ms"];
+    let records = fixture::records();
+    let records =
+        records.into_iter().filter(|r| r.experiment == "bandwidth" && keep.contains(&r.client.as_str()));
+    let experiment = experiment("bandwidth", fixture::BANDWIDTH, records.collect());
+    let summary = Summary::of(&experiment, &mut Vec::new());
+    let (bytes, opening, frontier) =
+        (BytesPerEvent::of(&summary), Opening::of(&summary), Frontier::of(&summary));
+    assert_eq!(opening.extrapolated_from_s, Some(20.0));
+    assert_eq!(frontier.panels[0].curve.len(), 2);
+    insta::assert_debug_snapshot!(
+        "bytes",
+        (bytes.caption(), &bytes.panels[1], opening.caption(), frontier.caption())
+    );
+}
+
+#[test]
+fn data_of_the_recovery_charts() {
+    let records = fixture::records().into_iter().filter(|record| record.experiment == "reconnect");
+    let experiment = experiment("reconnect", fixture::RECONNECT, records.collect());
+    let summary = Summary::of(&experiment, &mut Vec::new());
+    let times = RecoveryTimes::of(&summary);
+    insta::assert_debug_snapshot!("recovery", (&times.panels[0].rows[3], times.caption()));
+    let timeline = Timeline::of(&summary);
+    let restart = &timeline.panels[3];
+    assert_eq!(restart.heading, "Server killed and restarted");
+    let sse = restart.lanes.iter().find(|lane| lane.look.label.starts_with("SSE")).unwrap();
+    assert!(sse.lost.iter().all(|time| (0.0..1.2).contains(time)), "{:?}", sse.lost);
+    assert_eq!(sse.published.len(), sse.received.len() + sse.lost.len());
+    assert_eq!(sse.mended, Some(0.4));
+}
+
+#[test]
+fn where_the_kernel_counts_nothing_the_charts_say_so() {
+    let mut records: Vec<Record> =
+        fixture::records().into_iter().filter(|record| record.experiment == "bandwidth").collect();
+    for record in &mut records {
+        for bytes in [&mut record.bytes, &mut record.steady, &mut record.opening] {
+            (bytes.wire_in, bytes.wire_out) = (None, None);
+        }
+    }
+    let experiment = experiment("bandwidth", fixture::BANDWIDTH, records);
+    let svgs = draw_all(&experiment);
+    let bytes = BytesPerEvent::of(&Summary::of(&experiment, &mut Vec::new()));
+    assert!(bytes.subtitle.contains("does not count TCP/IP"), "{}", bytes.subtitle);
+    assert!(svgs[2].contains("+ TCP/IP"));
+    assert!(words(&svgs[3]).contains("does not count TCP/IP"), "{}", words(&svgs[3]));
+    assert!(words(&svgs[4]).contains("only Linux counts"), "{}", words(&svgs[4]));
+}
+
+#[test]
+fn figures_come_from_what_was_counted() {
+    let mut record = fixture::cut("sse", "close", 1);
+    record.delivered = 10;
+    record.parameters.readers = 2;
+    record.steady_s = 30.0;
+    (record.steady.wire_in, record.steady.wire_out) = (Some(4_300), Some(700));
+    (record.opening.wire_in, record.opening.wire_out) = (Some(700), Some(300));
+    record.steady.requests = 5;
+    (record.lost, record.lost_announced) = (5, 3);
+    record.cost.server_cpu_s = Some(0.002);
+    record.recovery.as_mut().unwrap().back_ms = None;
+    for (figure, value) in [
+        (Figure::WireBytesPerEvent, 500.0),
+        (Figure::WireBytesToOpen, 500.0),
+        (Figure::WireBytesPerMinute, 5_000.0),
+        (Figure::RequestsPerEvent, 0.5),
+        (Figure::Lost, 5.0),
+        (Figure::LostSilently, 2.0),
+        (Figure::ServerCpuPerThousand, 200.0),
+        (Figure::BackMs, f64::INFINITY),
+    ] {
+        let got = figure.of(&record).unwrap();
+        assert!(got == value || (got - value).abs() < 1e-9, "{figure:?}: {got}");
+    }
+    record.err = Some("failed".to_owned());
+    assert!(Figure::ALL.iter().all(|figure| figure.of(&record).is_none()), "a failed run has no figures");
+}
+
+proptest! {
+    #[test]
+    fn stacked_parts_add_up_to_the_wire_total(
+        payload in 0_u64..100_000, framing in 0_u64..100_000, heads in 0_u64..100_000, tcp_ip in 0_u64..100_000,
+        delivered in 1_u64..1_000,
+    ) {
+        let mut record = fixture::blank("x", "sse", "sse", 1);
+        record.delivered = delivered;
+        record.steady.payload = payload;
+        record.steady.heads_in = heads;
+        record.steady.application_in = payload + framing + heads;
+        record.steady.wire_in = Some(record.steady.application_in + tcp_ip);
+        record.steady.wire_out = Some(0);
+        let parts = Parts::per_event(&record).unwrap();
+        let wire = wire(&record.steady).unwrap() as f64 / delivered as f64;
+        prop_assert!((parts.total() - wire).abs() < 1e-6 * wire.max(1.0), "{} {}", parts.total(), wire);
+        prop_assert!((parts.framing - framing as f64 / delivered as f64).abs() < 1e-6);
+        prop_assert!((parts.tcp_ip.unwrap() - tcp_ip as f64 / delivered as f64).abs() < 1e-6);
+    }
+}
