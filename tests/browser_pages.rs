@@ -11,7 +11,7 @@ use pushlab::{server::Config, transport::Transport};
 use serde_json::{Value, json};
 use support::Server;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/",
     "/demo/short-poll",
     "/demo/long-poll",
@@ -21,6 +21,7 @@ const PAGES: [&str; 9] = [
     "/tour/eventsource",
     "/tour/websocket",
     "/tour/polling",
+    "/results",
 ];
 
 /// The ids and data that a panel shows, oldest first.

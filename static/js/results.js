@@ -62,12 +62,12 @@ function progress({ type, data }) {
     return;
   }
   const step = JSON.parse(data);
-  if (type === 'progress') {
-    bar.max = Math.max(1, step.total);
+  if (type === 'progress' && step.total > 0) {
+    bar.max = step.total;
     bar.value = step.done;
     counted = `${step.done} / ${step.total}`;
     told.textContent = counted;
-  } else if (type !== 'started') {
+  } else if (type === 'done' || type === 'failed') {
     told.textContent = step.message;
     reader.close();
     refresh();

@@ -121,5 +121,5 @@ function bits({ fin, rsv, opcode, masked, length, mask }) {
 
 /** Line ends, which are half of what the protocols are about, made visible. */
 function visible(text) {
-  return text.replaceAll('\r', '␍').replaceAll('\n', '␊\n').trimEnd();
+  return text.replaceAll('\r', '\\r').replaceAll('\n', '\\n\n').trimEnd();
 }
