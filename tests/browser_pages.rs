@@ -1,6 +1,8 @@
 //! The pages, in a real browser: they load without a complaint, the four demos get the same events, cuts
 //! show, tours go as announced, and text stays text.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod browser;
 mod support;
 
