@@ -1,5 +1,6 @@
 import { board } from './board.js';
 import { startSource, stopSource, cut } from './controls.js';
+import { delayText } from './lib/clock.js';
 import { find } from './lib/dom.js';
 import { t, number } from './lib/i18n.js';
 
@@ -62,6 +63,6 @@ setInterval(() => {
     cell('requests', number(requests));
     cell('requests-each', events ? number(requests / events, 2) : '–');
     cell('bytes', number(bytes));
-    cell('delay', meter.delays.length ? `${number(meter.median, 1)} ms` : '–');
+    cell('delay', meter.delays.length ? delayText(meter.median) : '–');
   }
 }, 1000);

@@ -1,6 +1,6 @@
 import { element, find, prepend, timeOfDay, channel } from './lib/dom.js';
 import { t, has, number } from './lib/i18n.js';
-import { offset, serverNow } from './lib/clock.js';
+import { delayText, offset, serverNow } from './lib/clock.js';
 import { Meter } from './lib/meter.js';
 import { CLOSED } from './transports/reader.js';
 
@@ -59,7 +59,7 @@ export class Panel {
     field('events', number(totals.events));
     field('requests', number(totals.requests));
     field('bytes', number(totals.bytes));
-    field('delay', delays.length ? `${number(median, 1)} ms` : '–');
+    field('delay', delays.length ? delayText(median) : '–');
     const unsure = Number.isFinite(offset.uncertainty) ? `±${number(offset.uncertainty, 1)} ms` : '';
     field('uncertainty', delays.length ? unsure : '');
     field('cursor', this.reader.cursor || '–');
@@ -85,7 +85,7 @@ export class Panel {
         ' ',
         element('span', { class: 'data' }, shown),
       );
-      if (delay !== null) item.append(' ', element('span', { class: 'delay' }, `${number(delay, 1)} ms`));
+      if (delay !== null) item.append(' ', element('span', { class: 'delay' }, delayText(delay)));
       prepend(list, item, MOST_EVENTS);
     }
   }

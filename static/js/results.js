@@ -18,9 +18,11 @@ async function refresh() {
   const answer = await response.json();
   const runs = Array.isArray(answer) ? answer : answer.runs;
   list.replaceChildren(
-    ...runs.map((run) => {
-      const stamp = typeof run === 'string' ? run : run.stamp;
-      return element('li', {}, element('a', { href: `/results/${encodeURIComponent(stamp)}/report.html` }, stamp));
+    ...runs.map(({ stamp, profile, planned, finished, report }) => {
+      const name = report ? element('a', { href: report }, stamp) : stamp;
+      const about = [profile, ...Object.keys(planned ?? {})].filter(Boolean).join(', ');
+      const unfinished = finished ? '' : ` · ${t('results.unfinished')}`;
+      return element('li', {}, name, ` ${about}${unfinished}`);
     }),
   );
   if (!runs.length) told.textContent = t('results.none');
@@ -37,6 +39,9 @@ async function order(method, body) {
   return response.ok;
 }
 
+/** Numbers of the newest progress, kept beside the program's own lines. */
+let counted = '';
+
 /** Progress comes by the transport that the visitor chose, as any other event does. */
 let reader = null;
 async function follow(slug) {
@@ -45,24 +50,28 @@ async function follow(slug) {
   const quiet = () => {};
   const observer = { gap: quiet, cursor: quiet, state: quiet, request: quiet, bytes: quiet, trouble: quiet };
   reader = new Reader(PROGRESS, { ...observer, event: progress }, { interval: 500, query: '' });
-  for (const type of ['progress', 'done', 'failed']) reader.listen(type);
+  for (const type of ['started', 'progress', 'done', 'failed']) reader.listen(type);
   const { cursor } = await (await fetch(PROGRESS)).json();
   reader.open(cursor);
 }
 
+/** `progress` tells how far it is, `message` what the program wrote, `done` and `failed` how it ended. */
 function progress({ type, data }) {
-  let step = {};
-  try {
-    step = JSON.parse(data);
-  } catch {
-    step = { text: data };
+  if (type === 'message') {
+    told.textContent = `${counted} ${data}`;
+    return;
   }
-  if (Number.isFinite(step.done) && step.total > 0) {
+  const step = JSON.parse(data);
+  if (type === 'progress' && step.total > 0) {
     bar.max = step.total;
     bar.value = step.done;
+    counted = `${step.done} / ${step.total}`;
+    told.textContent = counted;
+  } else if (type === 'done' || type === 'failed') {
+    told.textContent = step.message;
+    reader.close();
+    refresh();
   }
-  told.textContent = step.text ?? step.message ?? data;
-  if (type !== 'message' && type !== 'progress') refresh();
 }
 
 const form = find('form[data-form="run"]');
@@ -70,7 +79,8 @@ form.addEventListener('submit', async (event) => {
   event.preventDefault();
   bar.removeAttribute('value');
   await follow(form.elements.transport.value);
-  await order('POST', { experiment: form.elements.experiment.value });
+  counted = '';
+  if (!(await order('POST', { experiment: form.elements.experiment.value }))) reader.close();
 });
 find('[data-do="cancel"]').addEventListener('click', () => order('DELETE'));
 addEventListener('pagehide', () => reader?.close());

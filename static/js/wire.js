@@ -7,6 +7,8 @@ const MOST = 200;
 /** The layers, in the order in which they wrap an event. */
 const LAYERS = ['head', 'chunk', 'sse', 'ws-header', 'ws-payload', 'payload'];
 
+const OPCODES = { 0: 'continuation', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' };
+
 /**
  * The bytes of this page's own connections, as the server sees them pass. Off until it is asked for; then
  * the readers mark their requests with the session, so that the server shows them and no others.
@@ -16,6 +18,7 @@ export function wireView(panels) {
   const part = find('[data-part="wire"]');
   const button = find('[data-do="wire"]', part);
   const told = find('[data-field="wire-told"]', part);
+  const list = find('[data-list="wire"]', part);
   let stream = null;
 
   const restart = (query) => {
@@ -26,7 +29,7 @@ export function wireView(panels) {
     }
   };
   const off = () => {
-    stream?.close();
+    stream.close();
     stream = null;
     button.setAttribute('aria-pressed', 'false');
     button.textContent = t('wire.show');
@@ -39,36 +42,84 @@ export function wireView(panels) {
       return;
     }
     const { session } = await response.json();
-    const sums = Object.fromEntries(LAYERS.map((layer) => [layer, 0]));
+    const counts = new Counts(find('[data-part="wire-counts"]', part));
+    list.replaceChildren();
+    list.hidden = false;
+    told.textContent = '';
     stream = new EventSource(`/wire/${session}`);
-    find('[data-list="wire"]', part).hidden = false;
-    stream.addEventListener('bytes', ({ data }) => {
-      const piece = JSON.parse(data);
-      sums[piece.layer] = (sums[piece.layer] ?? 0) + piece.hex.replaceAll(' ', '').length / 2;
-      showPiece(find('[data-list="wire"]', part), piece);
-      find('[data-field="wire-sums"]', part).textContent = Object.entries(sums)
-        .filter(([, count]) => count)
-        .map(([layer, count]) => `${t(`layer.${layer}`)} ${number(count)}`)
-        .join(' · ');
+    stream.addEventListener('bytes', ({ data }) => prepend(list, piece(JSON.parse(data)), MOST));
+    stream.addEventListener('skipped', ({ data }) => {
+      told.textContent = t('wire.skipped', JSON.parse(data));
     });
-    stream.addEventListener('totals', ({ data }) => {
-      told.textContent = data;
-    });
-    stream.onopen = () => restart(`&wire=${session}`);
+    stream.addEventListener('totals', ({ data }) => counts.set(JSON.parse(data)));
+    stream.addEventListener('open', () => restart(`&wire=${session}`), { once: true });
     button.setAttribute('aria-pressed', 'true');
     button.textContent = t('wire.hide');
   };
   button.addEventListener('click', () => (stream ? off() : on()));
+  addEventListener('pagehide', () => stream?.close());
 }
 
-function showPiece(list, { direction, layer, text, hex }) {
+/** The server's own counts, by layer and direction; it sends those that have changed. */
+class Counts {
+  #connections = new Map();
+
+  constructor(place) {
+    this.cells = new Map();
+    const row = (name, ...cells) => element('tr', {}, element('th', { scope: 'row' }, name), ...cells);
+    const rows = [...LAYERS, 'sum'].map((layer) => {
+      const cells = ['in', 'out'].map((direction) => {
+        const cell = element('td', { 'data-count': `${layer}-${direction}` }, '0');
+        this.cells.set(`${layer}-${direction}`, cell);
+        return cell;
+      });
+      return row(t(`layer.${layer}`), ...cells);
+    });
+    const head = ['layer', 'in', 'out'].map((name) => element('th', { scope: 'col' }, t(`wire.${name}`)));
+    place.replaceChildren(element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows)));
+  }
+
+  set({ connections, earlier }) {
+    for (const total of connections) this.#connections.set(total.connection, total);
+    for (const direction of ['in', 'out']) {
+      let sum = 0;
+      for (const layer of LAYERS) {
+        let count = earlier[direction][layer];
+        for (const total of this.#connections.values()) count += total[direction][layer];
+        this.cells.get(`${layer}-${direction}`).textContent = number(count);
+        sum += count;
+      }
+      this.cells.get(`sum-${direction}`).textContent = number(sum);
+    }
+    // A connection that is gone and no longer told apart is in `earlier` from then on.
+    this.#connections = new Map([...this.#connections].slice(-1000));
+  }
+}
+
+/** One piece of one layer, as text; the bytes themselves are behind it. */
+function piece({ connection, direction, layer, hex, text, fields }) {
+  const arrow = direction === 'in' ? '→' : '←';
   const item = element(
     'li',
     { 'data-layer': layer, 'data-direction': direction },
-    element('span', { class: 'tag' }, `${direction === 'in' ? '→' : '←'} ${t(`layer.${layer}`)}`),
+    element('span', { class: 'tag' }, `${arrow} ${connection} ${t(`layer.${layer}`)}`),
     ' ',
-    element('code', { class: 'text' }, text || hex),
+    element('code', { class: 'text' }, fields ? bits(fields) : visible(text)),
   );
-  if (text) item.append(element('details', {}, element('summary', {}, t('wire.hex')), element('code', {}, hex)));
-  prepend(list, item, MOST);
+  const bytes = hex.replace(/(..)(?=.)/g, '$1 ');
+  item.append(element('details', {}, element('summary', {}, t('wire.hex', { count: hex.length / 2 })), element('code', {}, bytes)));
+  return item;
+}
+
+/** A frame's header, field by field (RFC 6455, 5.2). */
+function bits({ fin, rsv, opcode, masked, length, mask }) {
+  const words = [`FIN ${Number(fin)}`, `RSV ${rsv.toString(2).padStart(3, '0')}`, `opcode ${opcode} ${OPCODES[opcode] ?? ''}`];
+  words.push(`MASK ${Number(masked)}`, `length ${length}`);
+  if (mask) words.push(`mask ${mask}`);
+  return words.join(' · ');
+}
+
+/** Line ends, which are half of what the protocols are about, made visible. */
+function visible(text) {
+  return text.replaceAll('\r', '\\r').replaceAll('\n', '\\n\n').trimEnd();
 }

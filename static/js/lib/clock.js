@@ -1,3 +1,5 @@
+import { number } from './i18n.js';
+
 /**
  * How far the server's clock is from ours. We ask it for the time: the answer was written somewhere between
  * our question and its arrival, so the quickest of a few exchanges bounds the difference best, to within
@@ -39,4 +41,10 @@ export async function synchronise(told = () => {}) {
     // The server is gone, which the readers show. The old estimate is the best there is.
   }
   setTimeout(synchronise, AGAIN_MS, told);
+}
+
+/** A delay in words. One that is less than the clocks may be off by is only known to be below a bound. */
+export function delayText(ms) {
+  const unsure = offset.uncertainty;
+  return ms > unsure ? `${number(ms, 1)} ms` : `≤ ${number(Math.max(0, ms) + unsure, 1)} ms`;
 }

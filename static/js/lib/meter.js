@@ -4,6 +4,9 @@ export const SECONDS = 60;
 /** How many of the newest delays the median is taken of. */
 const DELAYS = 50;
 
+/** The least delay that is drawn, in milliseconds: a logarithm has no zero, and clocks are off by more. */
+const LEAST = 0.1;
+
 /** Counts what one reader gets, per second and in all; bounded, however long the page is open. */
 export class Meter {
   totals = { events: 0, requests: 0, bytes: 0 };
@@ -26,7 +29,7 @@ export class Meter {
     this.delays.push(ms);
     if (this.delays.length > DELAYS) this.delays.shift();
     const bucket = this.#buckets.get(Math.floor(performance.now() / 1000));
-    if (bucket) bucket.delay = Math.max(bucket.delay ?? -Infinity, ms);
+    if (bucket) bucket.delay = Math.max(bucket.delay ?? LEAST, ms);
   }
 
   /** The median of the newest delays, or NaN. */
