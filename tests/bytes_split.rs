@@ -122,8 +122,14 @@ async fn run() -> (Vec<Record>, Conversations) {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let clock = Clock::start();
-    let options =
-        ServerOptions { program: "none".into(), clock, heartbeat_ms: None, retry_ms: None, queueing: false };
+    let options = ServerOptions {
+        program: "none".into(),
+        clock,
+        heartbeat_ms: None,
+        retry_ms: None,
+        queueing: false,
+        log: None,
+    };
     let target = Target::Url(format!("http://{address}/").parse().unwrap());
     let environment = Environment { clock, target, server: options };
     let definition = Definition::parse("split", "split.toml", DEFINITION).unwrap();

@@ -1,5 +1,7 @@
 //! `experiment` as a user meets it: words, exit statuses, files, and what goes wrong.
 #![cfg(unix)]
+// A test that fails here says so by panicking.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,
