@@ -1,5 +1,6 @@
 //! Latency against percentile: how long most events take, and how long the unlucky ones do.
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
         axis::Axis,
         canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
         font::{Font, HEADING, NORMAL, SMALL},
-        palette::{GRID, Look},
+        palette::{Dash, GRID, Look},
         panel::{spread, vertical_axis},
         summary::{Group, Summary},
         units::Unit,
@@ -18,6 +19,8 @@ use crate::{
 const PLOT_HEIGHT: f64 = 380.0;
 const SUBTITLE: &str = "From the intended time of publishing to the reader, over all repetitions; \
                         logarithmic.";
+const CLOSED_LOOP: &str = " Dotted: the same events as a closed loop counts them, from when it got round to \
+                           publishing each.";
 /// The percentiles that the axis names.
 const NAMED: [(f64, &str); 4] = [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %")];
 
@@ -44,6 +47,10 @@ pub(super) struct Curve {
     pub look: Look,
     /// Whether this is the bare TCP stream.
     pub is_floor: bool,
+    /// Whether it counts as a closed loop does, beside the same client's curve that counts from the intended
+    /// time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub closed_loop: bool,
     /// Shares of the events, from 0 to at most 0.999, with the latency in microseconds that they stay within.
     pub points: Vec<(f64, f64)>,
 }
@@ -56,15 +63,7 @@ impl Percentiles {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
         let panels = summary.conditions.iter().map(|condition| Panel {
             heading: condition.describe_among(&summary.conditions),
-            curves: summary
-                .under(condition)
-                .map(|group| {
-                    let series = summary.series_of(group);
-                    let is_floor = series.subject == Some(Subject::Floor);
-                    Curve { look: Look::of(series), is_floor, points: points(group) }
-                })
-                .filter(|curve| !curve.points.is_empty())
-                .collect(),
+            curves: summary.under(condition).flat_map(|group| curves(summary, group)).collect(),
         });
         Percentiles { panels: panels.filter(|panel| !panel.curves.is_empty()).collect() }
     }
@@ -76,9 +75,19 @@ impl Percentiles {
             let point = curve.points.iter().rev().find(|(each, _)| *each <= share + 1e-9);
             point.map_or(f64::NAN, |(_, latency)| *latency)
         };
-        let compared = || panel.curves.iter().filter(|curve| !curve.is_floor);
+        let compared = || panel.curves.iter().filter(|curve| !curve.is_floor && !curve.closed_loop);
         let fastest = compared().min_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
         let slowest = compared().max_by(|a, b| at(a, 0.5).total_cmp(&at(b, 0.5)));
+        let closed: Vec<String> = panel
+            .curves
+            .iter()
+            .filter(|curve| curve.closed_loop)
+            .map(|curve| format!("{} within {}", curve.look.label, Unit::Micros.format(at(curve, 0.99))))
+            .collect();
+        let closed = match closed.as_slice() {
+            [] => String::new(),
+            all => format!(" A closed loop says of the same events that 99 % are there: {}.", all.join(", ")),
+        };
         let words = |curve: &Curve| {
             let time = |share| Unit::Micros.format(at(curve, share));
             format!(
@@ -90,9 +99,9 @@ impl Percentiles {
         };
         match (fastest, slowest) {
             (Some(fastest), Some(slowest)) if fastest != slowest => {
-                format!("{}: {}; {}.", panel.heading, words(fastest), words(slowest))
+                format!("{}: {}; {}.{closed}", panel.heading, words(fastest), words(slowest))
             }
-            (Some(only), _) => format!("{}: {}.", panel.heading, words(only)),
+            (Some(only), _) => format!("{}: {}.{closed}", panel.heading, words(only)),
             (None, _) => format!("{}: only the floor was measured.", panel.heading),
         }
     }
@@ -102,12 +111,14 @@ impl Percentiles {
     /// # Errors
     /// What the drawing library says.
     pub(super) fn draw(&self) -> Result<String, String> {
-        let top = canvas::header_height(Self::TITLE, SUBTITLE);
+        let lies = self.panels.iter().flat_map(|panel| &panel.curves).any(|curve| curve.closed_loop);
+        let subtitle = format!("{SUBTITLE}{}", if lies { CLOSED_LOOP } else { "" });
+        let top = canvas::header_height(Self::TITLE, &subtitle);
         let rows = self.panels.chunks(2);
         let row_height = HEADING * 2.0 + PLOT_HEIGHT + SMALL * 3.6;
         let height = top + rows.len().max(1) as f64 * row_height + MARGIN * 0.5;
         canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
-            let mut y = canvas.header(Self::TITLE, SUBTITLE);
+            let mut y = canvas.header(Self::TITLE, &subtitle);
             if self.panels.is_empty() {
                 let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
                 canvas.nothing(area, "no run of this experiment has received an event");
@@ -123,10 +134,27 @@ impl Percentiles {
     }
 }
 
+/// A client's curve, and the one that a closed loop would draw of the same events where there was one.
+fn curves(summary: &Summary<'_>, group: &Group<'_>) -> impl Iterator<Item = Curve> {
+    let series = summary.series_of(group);
+    let is_floor = series.subject == Some(Subject::Floor);
+    let look = Look::of(series);
+    let closed = Look { label: format!("{}, closed loop", look.label), dash: Dash::Dotted, ..look.clone() };
+    let curve = |look, closed_loop, histogram: &Option<Histogram<u64>>| Curve {
+        look,
+        is_floor,
+        closed_loop,
+        points: points(histogram.as_ref()),
+    };
+    [curve(look, false, &group.histogram), curve(closed, true, &group.closed_loop)]
+        .into_iter()
+        .filter(|curve| !curve.points.is_empty())
+}
+
 /// One point at every half per cent, and in the tail at every tenth of a decade; up to the last percentile
 /// that so many samples have, as beyond it the curve would only repeat the longest.
-fn points(group: &Group<'_>) -> Vec<(f64, f64)> {
-    let Some(histogram) = group.histogram.as_ref().filter(|histogram| !histogram.is_empty()) else {
+fn points(histogram: Option<&Histogram<u64>>) -> Vec<(f64, f64)> {
+    let Some(histogram) = histogram.filter(|histogram| !histogram.is_empty()) else {
         return Vec::new();
     };
     let last = (1.0 - 1.0 / histogram.len() as f64).min(0.999);

@@ -44,6 +44,8 @@ pub struct Group<'a> {
     pub failed: usize,
     /// The latencies of all of them; `None` where nothing was received.
     pub histogram: Option<Histogram<u64>>,
+    /// The same as a closed loop counts them; `None` where the publisher was not one.
+    pub closed_loop: Option<Histogram<u64>>,
 }
 
 /// An experiment's records, grouped.
@@ -74,8 +76,8 @@ impl<'a> Summary<'a> {
             }
             let place = groups.iter().position(|group| group.series == index && group.condition == condition);
             let place = place.unwrap_or_else(|| {
-                let (records, failed, histogram) = (Vec::new(), 0, None);
-                groups.push(Group { series: index, condition, records, failed, histogram });
+                let (records, failed, histogram, closed_loop) = (Vec::new(), 0, None, None);
+                groups.push(Group { series: index, condition, records, failed, histogram, closed_loop });
                 groups.len() - 1
             });
             match record.err {
@@ -90,7 +92,8 @@ impl<'a> Summary<'a> {
         let mut warnings = Vec::new();
         for group in &mut groups {
             group.records.sort_by_key(|record| record.repetition);
-            group.histogram = merged(&group.records, &mut warnings);
+            group.histogram = merged(&group.records, |it| it.latency_us.as_ref(), &mut warnings);
+            group.closed_loop = merged(&group.records, |it| it.closed_loop_us.as_ref(), &mut warnings);
         }
         Summary { series, conditions, groups, warnings }
     }
@@ -164,10 +167,14 @@ fn series(experiment: &Experiment, known: &mut Vec<Series>) -> Vec<Series> {
     all
 }
 
-fn merged(records: &[&Record], warnings: &mut Vec<String>) -> Option<Histogram<u64>> {
+fn merged(
+    records: &[&Record],
+    which: fn(&Record) -> Option<&Latency>,
+    warnings: &mut Vec<String>,
+) -> Option<Histogram<u64>> {
     let mut all: Option<Histogram<u64>> = None;
     for record in records {
-        let Some(latency) = &record.latency_us else { continue };
+        let Some(latency) = which(record) else { continue };
         let added = histogram(latency).and_then(|one| match &mut all {
             Some(all) => all.add(&one).map_err(|error| error.to_string()),
             None => {
