@@ -1,4 +1,27 @@
-//! draft
+//! The harness: what is measured, and how.
+//!
+//! A definition (a TOML file) is unrolled into a plan; each group of a plan gets a server of its own, readers,
+//! and a story (publishing, perhaps a cut); what the readers noted is checked, accounted, and written as one
+//! line per run.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `catalogue`, `definition` | where definitions are found; what they say, checked |
+//! | `plan` | a definition unrolled: which runs, in which order; pure |
+//! | `runner` | a session: experiments, one after the other, into a folder |
+//! | **`run`** | one group, from the first connect to its records: read this first |
+//! | `reader`, `check` | a subscriber whose observations are tallied; order, loss, duplicates |
+//! | `publisher`, `payload`, `control` | publishing from here; what events carry; requests of our own |
+//! | `server_process`, `client_process` | this program again: as the server under test, as a client of its own |
+//! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
+//! | `stalled`, `memory`, `queueing` | readers that never read, what that costs, and a server that queues for them |
+//! | `jitter`, `soundness`, `schedstat`, `process` | how much of a figure is the harness's or the machine's own doing |
+//! | `record`, `manifest`, `folder`, `machine` | what is written down |
+//! | `verify` | our counters against a packet capture |
+//! | `progress` | how far a session is |
+//!
+//! Nothing here draws, and nothing of it is known below: server and clients are measured as anybody uses them.
+
 pub mod catalogue;
 pub mod check;
 pub mod client_process;
