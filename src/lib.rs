@@ -5,6 +5,18 @@
 //! Since all four read the same log by the same cursor, what differs between their figures is the transport
 //! and nothing else.
 //!
+//! ```
+//! use pushlab::{event::Draft, feed::{Channel, Limits, ReadLimit}};
+//!
+//! let channel = Channel::new(Limits::default());
+//! let cursor = channel.head();
+//! channel.publish(Draft::message("hello"))?;
+//! let batch = channel.since(cursor, ReadLimit::default())?;
+//! assert_eq!(batch.entries[0].data, "hello");
+//! assert_eq!(channel.since(batch.cursor, ReadLimit::default())?.entries.len(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # One event's journey
 //!
 //! 1. A publisher posts it, or the built-in source makes it ([`schedule`] says when): [`server`].
