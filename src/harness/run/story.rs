@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -77,7 +78,7 @@ pub(super) async fn tell(
 ) -> Result<Story, Failure> {
     let clock = environment.clock;
     let seconds = Duration::from_secs_f64;
-    let start = clock.now() + Duration::from_millis(10);
+    let start = clock.now() + Duration::from_millis(10) + head_start(condition);
     let end = start + seconds(condition.warm_up_s + condition.measure_s);
     timing.measure_from(start + seconds(condition.warm_up_s));
     let published = Published::default();
@@ -163,6 +164,16 @@ pub(super) async fn tell(
         doubts: jitter.doubt().into_iter().collect(),
         _guards: guards,
     })
+}
+
+/// How much later the schedule begins, drawn from the seed. The readers have only just opened: a schedule that
+/// began at a fixed time after that would meet a lone poll at the same point of its interval in every
+/// repetition. One period of the events is enough to meet it anywhere.
+fn head_start(condition: &Condition) -> Duration {
+    const AT_MOST_S: f64 = 0.5;
+    let period_s = if condition.rate > 0.0 { condition.rate.recip() } else { 0.0 };
+    let mut rng = StdRng::seed_from_u64(condition.seed.rotate_left(32));
+    Duration::from_secs_f64(period_s.min(AT_MOST_S) * rng.random::<f64>())
 }
 
 /// Who publishes, so that it can be ended.
