@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// From one attempt at an event to the next.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
+pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// The most that an answer may hold.
 const MAX_ANSWER_BYTES: usize = 1 << 20;

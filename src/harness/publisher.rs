@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    control::Control,
+    control::{Control, TRY_AGAIN_AFTER},
     payload,
     plan::Condition,
     reader::{Notes, Timing},
@@ -21,9 +21,6 @@ use crate::{
     clock::{Clock, Timestamp},
     schedule::Schedule,
 };
-
-/// From one attempt at an event to the next.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// How long a reader's message may take to be answered; the harness's own requests have such a limit too.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

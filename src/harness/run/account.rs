@@ -276,30 +276,27 @@ pub(super) fn opening(contender: &Contender<'_>, settled: Totals) -> Totals {
 
 /// All readings together.
 pub(super) fn sum(readings: impl Iterator<Item = Totals>) -> Totals {
-    readings.reduce(add).unwrap_or_default()
-}
-
-fn add(one: Totals, other: Totals) -> Totals {
-    combine(one, other, |one, other| one + other)
+    let together = |mut all: Totals, one| {
+        all += one;
+        all
+    };
+    readings.reduce(together).unwrap_or_default()
 }
 
 /// From one reading to a later one of the same meters.
 pub(super) fn between(earlier: Totals, later: Totals) -> Totals {
-    combine(later, earlier, u64::saturating_sub)
-}
-
-fn combine(one: Totals, other: Totals, with: fn(u64, u64) -> u64) -> Totals {
-    let known = |one: Option<u64>, other: Option<u64>| one.zip(other).map(|(one, other)| with(one, other));
+    let since = u64::saturating_sub;
+    let known = |later: Option<u64>, earlier: Option<u64>| Some(since(later?, earlier?));
     Totals {
-        application_in: with(one.application_in, other.application_in),
-        application_out: with(one.application_out, other.application_out),
-        heads_in: with(one.heads_in, other.heads_in),
-        heads_out: with(one.heads_out, other.heads_out),
-        wire_in: known(one.wire_in, other.wire_in),
-        wire_out: known(one.wire_out, other.wire_out),
-        segments_in: known(one.segments_in, other.segments_in),
-        segments_out: known(one.segments_out, other.segments_out),
-        connections: with(one.connections, other.connections),
-        requests: with(one.requests, other.requests),
+        application_in: since(later.application_in, earlier.application_in),
+        application_out: since(later.application_out, earlier.application_out),
+        heads_in: since(later.heads_in, earlier.heads_in),
+        heads_out: since(later.heads_out, earlier.heads_out),
+        wire_in: known(later.wire_in, earlier.wire_in),
+        wire_out: known(later.wire_out, earlier.wire_out),
+        segments_in: known(later.segments_in, earlier.segments_in),
+        segments_out: known(later.segments_out, earlier.segments_out),
+        connections: since(later.connections, earlier.connections),
+        requests: since(later.requests, earlier.requests),
     }
 }
