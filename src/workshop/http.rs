@@ -9,11 +9,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{
-    body::Framing,
-    excerpt::{excerpt, one_line},
-    finding::Saw,
-};
+use super::{body::Framing, excerpt::one_line, finding::Saw};
 
 /// How long a connection may take to be made, and an answer's head to come.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(8);
@@ -287,7 +283,10 @@ impl Answer {
 
     /// Its status and the beginning of its body, for people.
     pub(super) fn summary(&self) -> String {
-        format!("status {}, {}", self.status, one_line(&excerpt(&self.body)))
+        let body = String::from_utf8_lossy(&self.body);
+        let beginning: String = body.chars().take(60).collect();
+        let more = if beginning.len() < body.len() { "…" } else { "" };
+        format!("status {}, body {:?}", self.status, one_line(&beginning) + more)
     }
 }
 

@@ -17,11 +17,13 @@
 //! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
 //! | `excerpt` | bytes as text that a terminal bears |
 //! | `terminal` | findings for people |
+//! | `progress`, `again` | what a room has done so far; noticing that a file was saved |
 //! | `verify` | the exercises themselves, held to what they say |
 //!
 //! Nothing here uses the lab's own server. The client side's judge is a script of raw bytes, since our own
 //! encoder would never write what a parser has to bear.
 
+pub mod again;
 mod body;
 pub mod catalogue;
 mod checks;
@@ -40,6 +42,7 @@ pub mod language;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod poll;
 mod program;
+pub mod progress;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod scripted;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]

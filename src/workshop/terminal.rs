@@ -23,7 +23,9 @@ pub fn columns() -> usize {
 /// A report, with a line end after each line. Colours are escapes: print it through `anstream`.
 pub fn report(report: &Report, columns: usize) -> String {
     let mut text = String::new();
-    for finding in &report.findings {
+    // Where nothing was reached, a list of what was not says nothing.
+    let reached = report.findings.iter().any(|finding| finding.outcome != Outcome::NotReached);
+    for finding in report.findings.iter().filter(|_| reached) {
         push_finding(&mut text, finding, columns);
     }
     if let Some(trouble) = &report.trouble {

@@ -29,6 +29,20 @@ pub(crate) enum Word {
     },
     /// Check a solution: 0 passed, 1 failed, 2 could not tell
     Check(CheckArgs),
+    /// Check now, and again at each change of a file
+    Watch(CheckArgs),
+    /// Print a hint; each time one more
+    Hint {
+        /// A number or a name
+        #[arg(value_name = "N")]
+        exercise: String,
+    },
+    /// Say what is done and what comes next
+    Progress {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Hold the exercises themselves to what they say (for their authors)
     Verify(VerifyArgs),
 }

@@ -1,60 +1,77 @@
-//! `workshop check`.
+//! `workshop check` and `workshop watch`.
 
-use std::{path::Path, process::ExitCode};
-
-use anyhow::{Context as _, bail};
-use pushlab::workshop::{
-    catalogue,
-    examine::{Entry, examine},
-    exercise::{Exercise, Kind},
-    invocation::Invocation,
-    language, terminal,
+use std::{
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
 };
 
-use crate::args::CheckArgs;
+use pushlab::workshop::{
+    again::Watched,
+    catalogue,
+    examine::examine,
+    exercise::Exercise,
+    finding::{Report, Verdict},
+    invocation::Invocation,
+    progress::Progress,
+    terminal,
+};
+
+use crate::{args::CheckArgs, entry::entry};
 
 pub(crate) async fn check(folder: &Path, options: &CheckArgs) -> anyhow::Result<ExitCode> {
     let exercise = catalogue::find(folder, &options.exercise)?;
-    let entry = entry(folder, &exercise, options).await?;
-    let report = examine(&exercise, &entry).await?;
-    if options.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        anstream::print!("{}", terminal::report(&report, terminal::columns()));
-    }
+    let report = once(folder, &exercise, options).await?;
     Ok(ExitCode::from(report.verdict.exit_status()))
 }
 
-async fn entry(folder: &Path, exercise: &Exercise, options: &CheckArgs) -> anyhow::Result<Entry> {
-    if let Some(url) = &options.url {
-        return Ok(Entry::Url(url.clone()));
+/// Checks at once, and again at each change of a file. A check that a change overtakes is given up.
+pub(crate) async fn watch(folder: &Path, options: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let exercise = catalogue::find(folder, &options.exercise)?;
+    let command = Invocation::of_words(&options.command);
+    let mut watched = Watched::new(&exercise, command.as_ref(), options.file.as_deref());
+    for folder in watched.folders() {
+        anstream::eprintln!("watching {}; Ctrl-C ends it", folder.display());
     }
-    if let Some(file) = &options.file {
-        return Ok(Entry::File(file.clone()));
+    loop {
+        let begun = Instant::now();
+        let changed = tokio::select! {
+            checked = once(folder, &exercise, options) => {
+                // A program that does not compile is a state on the way, and not the end of watching.
+                if let Err(error) = checked {
+                    anstream::eprintln!("error: {error:#}");
+                }
+                anstream::eprintln!("\nwaiting for a change ({:.1} s)", begun.elapsed().as_secs_f64());
+                watched.changed().await
+            }
+            changed = watched.changed() => changed,
+        };
+        // Editors write a file in several steps.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        anstream::eprintln!("\n── {} has changed ──\n", changed.display());
     }
-    if let Some(invocation) = Invocation::of_words(&options.command) {
-        return Ok(Entry::Command(invocation));
+}
+
+async fn once(folder: &Path, exercise: &Exercise, options: &CheckArgs) -> anyhow::Result<Report> {
+    let entry = entry(folder, exercise, options).await?;
+    let report = examine(exercise, &entry).await?;
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+        std::io::stdout().flush()?;
+    } else {
+        anstream::print!("{}", terminal::report(&report, terminal::columns()));
+        if report.verdict != Verdict::Passed {
+            anstream::println!("`workshop hint {}` has more.", exercise.number);
+        }
     }
-    let name = &exercise.name;
-    let known = &exercise.about.languages;
-    let language = match (options.lang, known.as_slice()) {
-        (Some(language), _) if known.contains(&language) => language,
-        (Some(language), _) => bail!("{name} has no starter in {language:?}: it has {known:?}"),
-        (None, [only]) => *only,
-        (None, _) if exercise.about.kind == Kind::Server => bail!(
-            "what is to be checked? A running server: `workshop check {name} --url http://127.0.0.1:3000`. A \
-             program: `workshop check {name} -- node my-server.js`. A starter that you have changed: `workshop \
-             check {name} --lang python`"
-        ),
-        (None, _) => bail!(
-            "what is to be checked? A program: `workshop check {name} -- node my-client.js`. A starter that you \
-             have changed: `workshop check {name} --lang python`"
-        ),
-    };
-    let file = exercise.starter(language);
-    if exercise.about.kind == Kind::File {
-        return Ok(Entry::File(file));
+    // A folder that can't be written is no reason to hold the verdict back.
+    let kept = Progress::read(folder).and_then(|mut progress| {
+        progress.note(&report);
+        progress.write()
+    });
+    if let Err(error) = kept {
+        anstream::eprintln!("progress is not kept: {error}");
     }
-    let invocation = language::invocation(&file, &folder.join("../target/workshop")).await;
-    Ok(Entry::Command(invocation.with_context(|| format!("{}", file.display()))?))
+    Ok(report)
 }

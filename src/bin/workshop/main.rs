@@ -2,6 +2,8 @@
 
 mod args;
 mod check;
+mod entry;
+mod progress;
 mod verify;
 
 use std::{path::Path, process::ExitCode};
@@ -26,6 +28,9 @@ async fn obey(args: Args) -> anyhow::Result<ExitCode> {
         Word::List => list(&folder),
         Word::Show { exercise } => show(&folder, &exercise),
         Word::Check(options) => check::check(&folder, &options).await,
+        Word::Watch(options) => check::watch(&folder, &options).await,
+        Word::Hint { exercise } => progress::hint(&folder, &exercise),
+        Word::Progress { json } => progress::progress(&folder, json),
         Word::Verify(options) => verify::verify(&folder, options).await,
     }
 }
