@@ -22,8 +22,8 @@ async fn server<F>(conduct: impl Fn(TcpStream) -> F + Send + 'static) -> (Socket
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(conduct(stream));
@@ -34,8 +34,8 @@ where
 
 async fn check(exercise: &str, entry: Entry) -> Report {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workshop");
-    let exercise = catalogue::find(&folder, exercise).unwrap();
-    tokio::time::timeout(PATIENCE, examine(&exercise, &entry)).await.expect("in time").unwrap()
+    let exercise = catalogue::find(&folder, exercise).expect("an exercise");
+    tokio::time::timeout(PATIENCE, examine(&exercise, &entry)).await.expect("in time").expect("a check")
 }
 
 /// What the first exercise's check says of a server: the expectation that it misses first, and what it saw.
@@ -44,7 +44,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (address, task) = server(conduct).await;
-    let report = check("1", Entry::Url(format!("http://{address}").parse().unwrap())).await;
+    let report = check("1", Entry::Url(format!("http://{address}").parse().expect("a URL"))).await;
     task.abort();
     assert_eq!(report.verdict, Verdict::Failed, "{report:?}");
     let finding = report.first_missed().expect("failed");
@@ -209,7 +209,7 @@ async fn nothing_of_a_program_is_left_behind() {
 /// Whether a process is there and is no zombie that nobody has waited for yet.
 #[cfg(unix)]
 fn alive(pid: &str) -> bool {
-    let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+    let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", pid]).output().expect("ps");
     let stat = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     !stat.is_empty() && !stat.starts_with('Z')
 }

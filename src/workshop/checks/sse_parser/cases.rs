@@ -8,6 +8,7 @@ use crate::workshop::{client::Printed, finding::Expectation};
 pub(super) const LAST: &str = "the last event";
 
 /// One stream.
+#[derive(Clone, Copy)]
 pub(super) struct Case {
     /// The expectation that it belongs to.
     pub(super) expectation: &'static str,
