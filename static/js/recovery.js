@@ -25,6 +25,8 @@ export class Recovery {
   #marks = [];
   #last = null;
   #now = null;
+  #drawn = null;
+  #width = 0;
 
   /** @param {HTMLElement} section the panel @param {string} slug the transport */
   constructor(section, slug) {
@@ -95,9 +97,14 @@ export class Recovery {
   /** Draws it, while it goes on. */
   show() {
     const now = this.#now;
-    if (now === null || now.shown) return;
+    if (now === null || performance.now() < now.cut) return;
+    const place = find('[data-part="timeline"]', this.#figure);
+    if (now.shown) {
+      // What is over changes no more, but the room for it may.
+      if (place.clientWidth !== this.#width) this.#draw(place);
+      return;
+    }
     const at = performance.now();
-    if (at < now.cut) return;
     now.shown = this.#isOver(at);
     const until = now.shown && now.caught !== null ? now.caught + AFTERWARDS_MS : at;
     const missing = now.back === null ? t('recovery.not-yet') : t('recovery.never');
@@ -108,10 +115,15 @@ export class Recovery {
     find('[data-recovery="announced"]', this.#figure).textContent = number(now.announced);
     this.#figure.hidden = false;
     const marks = this.#marks.filter((mark) => mark.at >= now.cut - BEFORE_MS && mark.at <= until);
-    const place = find('[data-part="timeline"]', this.#figure);
     const words = t('recovery.drawn', { how: now.how, noticed: since(now.noticed), back: since(now.back), caught: since(now.caught) });
-    place.replaceChildren(timeline(place.clientWidth, { ...now, marks, from: now.cut - BEFORE_MS, until, words }));
+    this.#drawn = { ...now, marks, from: now.cut - BEFORE_MS, until, words };
+    this.#draw(place);
     if (now.shown) find('[data-field="recovery"]', this.#figure).textContent = words;
+  }
+
+  #draw(place) {
+    this.#width = place.clientWidth;
+    place.replaceChildren(timeline(this.#width, this.#drawn));
   }
 
   #begin(how, cut) {

@@ -33,7 +33,7 @@ export function chart(place, lines, kind = {}) {
         scales: {
           x: { time: false, range: [-60, 0] },
           y: kind.logarithmic
-            ? { distr: 3, range: (_, low, high) => [Math.min(1, low || 1), Math.max(1000, high || 1)] }
+            ? { distr: 3, range: (_, low, high) => [Math.min(1, 10 ** Math.floor(Math.log10(low || 1))), Math.max(1000, high || 1)] }
             : { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.1] },
         },
         axes: [
