@@ -6,7 +6,10 @@
 use std::{
     ops::ControlFlow,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,17 +31,22 @@ use url::Url;
 
 const READERS: u64 = 1_000;
 
-/// Raises a number shared by all readers: 1 when open, one more per event.
-struct Counting(Arc<watch::Sender<u64>>);
+/// Counts what all readers saw together: 1 when open, one more per event. Whoever waits is told when all of
+/// them have, and not by each: the bench's own cost is counted as the client's.
+struct Counting(Arc<Counted>);
+
+struct Counted {
+    count: AtomicU64,
+    rounds: watch::Sender<u64>,
+}
 
 impl Observer for Counting {
     fn observe(&mut self, _at: Timestamp, observation: &Observation<'_>) -> ControlFlow<()> {
         if matches!(observation, Observation::Open | Observation::Event { .. }) {
-            // Woken once per event, and not by each of its readers.
-            self.0.send_if_modified(|count| {
-                *count += 1;
-                *count % READERS == 0
-            });
+            let count = self.0.count.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_multiple_of(READERS) {
+                self.0.rounds.send_replace(count / READERS);
+            }
         }
         ControlFlow::Continue(())
     }
@@ -55,8 +63,9 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
     let server = runtime.block_on(ServerProcess::start(options)).expect("a server");
     let base = Url::parse(&format!("http://{}/", server.http)).expect("a URL");
     let control = Control::new(base.clone());
-    let (count, mut counted) = watch::channel(0);
-    let (count, stop) = (Arc::new(count), CancellationToken::new());
+    let (rounds, mut counted) = watch::channel(0);
+    let count = Arc::new(Counted { count: AtomicU64::new(0), rounds });
+    let stop = CancellationToken::new();
     for seed in 0..READERS {
         let url = base.join(&format!("channels/bench/{transport}")).expect("a URL");
         let policy = Policy { interval: Duration::from_millis(100), ..Policy::default() };
@@ -65,10 +74,10 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
         let count = Arc::clone(&count);
         runtime.spawn(async move { subscriber.run(context, &mut Counting(count)).await });
     }
-    let mut due = READERS;
+    let mut due = 1;
     let mut wait = |due: u64| {
         runtime
-            .block_on(async { counted.wait_for(|count| *count >= due).await.map(drop) })
+            .block_on(async { counted.wait_for(|round| *round >= due).await.map(drop) })
             .expect("reads on");
     };
     wait(due);
@@ -80,7 +89,7 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
         bencher.iter_custom(|iterations| {
             let (start, before) = (Instant::now(), used());
             for _ in 0..iterations {
-                due += READERS;
+                due += 1;
                 runtime.block_on(control.publish("bench", "x".repeat(100))).expect("published");
                 wait(due);
             }
