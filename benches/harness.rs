@@ -57,9 +57,7 @@ impl Observer for Counting {
 fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
     let runtime = Runtime::new().expect("a runtime");
     let clock = Clock::start();
-    let program = env!("CARGO_BIN_EXE_experiment").into();
-    let options =
-        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false, log: None };
+    let options = ServerOptions::new(env!("CARGO_BIN_EXE_experiment"), clock);
     let server = runtime.block_on(ServerProcess::start(options)).expect("a server");
     let base = Url::parse(&format!("http://{}/", server.http)).expect("a URL");
     let control = Control::new(base.clone());
