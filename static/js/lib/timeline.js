@@ -33,11 +33,11 @@ export function timeline(room, { marks, from, until, cut, noticed, back, caught,
   const label = (text, y) => svg('text', { class: 'row', x: MARGIN, y }, text);
   const drawn = svg('svg', { class: 'timeline', width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': words });
 
-  const silentFrom = marks.findLast((mark) => mark.at <= (back ?? until))?.at ?? from;
-  const silentUntil = marks.find((mark) => back !== null && mark.at >= back)?.at ?? until;
+  const silentFrom = marks.findLast((mark) => mark.at < (back ?? until))?.at ?? from;
   const start = Math.max(cut, silentFrom);
-  if (silentUntil > start) {
-    drawn.append(svg('rect', { class: 'silence', x: x(start), y: PUBLISHED, width: Math.max(0, x(silentUntil) - x(start)), height: RECEIVED - PUBLISHED }));
+  const end = back ?? until;
+  if (end > start) {
+    drawn.append(svg('rect', { class: 'silence', x: x(start), y: PUBLISHED, width: Math.max(0, x(end) - x(start)), height: RECEIVED - PUBLISHED }));
   }
   drawn.append(svg('line', { class: 'axis', x1: MARGIN, x2: width - MARGIN, y1: AXIS, y2: AXIS }));
   for (const { at, published } of marks) {
