@@ -3,7 +3,13 @@
 //! `axum::serve` would hide every knob that matters here: `TCP_NODELAY`, buffer sizes, the header time-out,
 //! the number of connections, what happens at the descriptor limit, and how open streams come to an end.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -125,6 +131,9 @@ async fn accept(
             _ = housekeeping.tick() => {
                 state.feed().collect_idle();
                 state.wires().collect_idle();
+                if let Some(doorways) = state.doorways() {
+                    doorways.collect_idle(Instant::now());
+                }
                 continue;
             }
             accepted = listener.accept() => match accepted {

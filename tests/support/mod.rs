@@ -9,7 +9,7 @@ use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
 
 use pushlab::{
     clock::Clock,
-    server::{self, Config, State},
+    server::{self, Addresses, Config, Doors, State},
 };
 use serde_json::Value;
 use tokio::{
@@ -38,6 +38,17 @@ impl Server {
         let state = State::new(config, Clock::start());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(server::run(listener, state.clone(), shutdown.clone()));
+        Server { address, state, shutdown, running }
+    }
+
+    /// One as the program starts it: with the second origin, and behind the named networks.
+    pub(crate) async fn start_whole(config: Config) -> Server {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let doors = Doors::open(&Addresses { listen, second_listen: None, network_ports: None }).unwrap();
+        let address = doors.address().unwrap();
+        let state = State::new(config, Clock::start());
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(doors.serve(state.clone(), shutdown.clone()));
         Server { address, state, shutdown, running }
     }
 

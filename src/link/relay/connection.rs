@@ -1,6 +1,6 @@
 //! One relayed connection.
 
-use std::{future::pending, sync::atomic::AtomicBool, time::Duration};
+use std::{future::pending, net::SocketAddr, sync::atomic::AtomicBool, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -34,6 +34,7 @@ pub(super) async fn relay(
         let orders = orders.borrow();
         (orders.now(), orders.target, orders.in_force().silent)
     };
+    let target = reachable(target, &client);
     if silent {
         swallow(&mut client).await;
         return;
@@ -78,6 +79,16 @@ pub(super) async fn relay(
             let _ = tokio::time::timeout(DRAIN, drained).await;
         }
     }
+}
+
+/// A server that listens on every address of this machine is reached by the one that the client came to.
+fn reachable(mut target: SocketAddr, client: &TcpStream) -> SocketAddr {
+    if target.ip().is_unspecified()
+        && let Ok(local) = client.local_addr()
+    {
+        target.set_ip(local.ip());
+    }
+    target
 }
 
 /// Waits until a cut is ordered that concerns this connection.

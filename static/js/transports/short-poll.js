@@ -14,7 +14,7 @@ export class Reader {
   #end = new AbortController();
 
   /**
-   * @param {string} channel the channel's path
+   * @param {string} channel the channel's path, or its whole address on another origin
    * @param {Observer} observer
    * @param {Options} options `interval` may change while it reads
    */

@@ -12,7 +12,7 @@ export class Reader {
   #types = new Set(['message', 'gap']);
 
   /**
-   * @param {string} channel the channel's path
+   * @param {string} channel the channel's path, or its whole address on another origin
    * @param {Observer} observer
    * @param {Options} options
    */
