@@ -1,6 +1,7 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
 mod first_stream;
+mod names_ids_retry;
 mod sse_parser;
 
 use std::{future::Future, pin::Pin};
@@ -37,6 +38,7 @@ macro_rules! checks {
 
 checks! {
     "01-first-stream" => first_stream,
+    "03-names-ids-retry" => names_ids_retry,
     "18-sse-parser" => sse_parser,
 }
 
