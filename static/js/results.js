@@ -55,20 +55,31 @@ async function follow(slug) {
   reader.open(cursor);
 }
 
+/** What a step says; nothing where it is not one of the server's, since anybody may publish here. */
+function parsed(data) {
+  try {
+    const { done, total, message } = JSON.parse(data);
+    const counts = Number.isSafeInteger(done) && Number.isSafeInteger(total);
+    return { ...(counts ? { done, total } : {}), message };
+  } catch {
+    return {};
+  }
+}
+
 /** `progress` tells how far it is, `message` what the program wrote, `done` and `failed` how it ended. */
 function progress({ type, data }) {
   if (type === 'message') {
     told.textContent = `${counted} ${data}`;
     return;
   }
-  const step = JSON.parse(data);
+  const step = parsed(data);
   if (type === 'progress' && step.total > 0) {
     bar.max = step.total;
-    bar.value = step.done;
+    bar.value = Math.min(step.done, step.total);
     counted = `${step.done} / ${step.total}`;
     told.textContent = counted;
   } else if (type === 'done' || type === 'failed') {
-    told.textContent = step.message;
+    told.textContent = step.message ?? data;
     reader.close();
     refresh();
   }
