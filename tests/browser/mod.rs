@@ -3,7 +3,11 @@
 //! Where it is missing, a test says on standard error that it was not run, and passes, unless
 //! `PUSHLAB_REQUIRE_BROWSER=1` demands it.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::{
+    collections::HashMap,
+    fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -114,12 +118,44 @@ impl Browser {
         }
     }
 
-    /// Ends the browser and hands back what the page complained about meanwhile.
+    /// What the page has complained about since this was asked last, what its policy refused included.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.client.issue_cmd(BrowserLog).await.expect("a log");
+        let log = self.client.issue_cmd(Vendor::log()).await.expect("a log");
         let entries = log.as_array().cloned().unwrap_or_default();
         let severe = entries.into_iter().filter(|entry| entry["level"] == "SEVERE");
         severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// A command of the DevTools protocol, and its answer.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let call = Vendor::devtools(command, &parameters);
+        self.client.issue_cmd(call).await.unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// The resident memory of the processes that run its pages, in bytes; `None` where this system does not
+    /// tell. The pages' sandbox may keep their own processes from us, so they are found by their ancestry.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        let mut processes = HashMap::new();
+        for entry in fs::read_dir("/proc").ok()?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            // One that has ended meanwhile takes nothing.
+            let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
+            let field = |name: &str| {
+                let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+                value.split_whitespace().next()?.parse::<u64>().ok()
+            };
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let renders = String::from_utf8_lossy(&command).contains("--type=renderer");
+            processes.insert(pid, (field("PPid:")? as u32, field("VmRSS:").unwrap_or(0), renders));
+        }
+        let is_ours = |pid: u32| {
+            let parent = |pid: &u32| processes.get(pid).map(|(parent, ..)| *parent);
+            std::iter::successors(Some(pid), parent).any(|pid| pid == self.driver.id())
+        };
+        let ours = processes.iter().filter(|(pid, (.., renders))| *renders && is_ours(**pid));
+        Some(ours.map(|(_, (_, kib, _))| kib * 1024).sum())
     }
 
     /// Ends the browser.
@@ -137,17 +173,31 @@ impl Drop for Browser {
     }
 }
 
-/// Chromedriver's own command for the console's log.
+/// A command that chromedriver has beyond the standard.
 #[derive(Debug)]
-struct BrowserLog;
+struct Vendor {
+    path: &'static str,
+    body: String,
+}
 
-impl fantoccini::wd::WebDriverCompatibleCommand for BrowserLog {
+impl Vendor {
+    /// The console's log.
+    fn log() -> Self {
+        Vendor { path: "se/log", body: json!({ "type": "browser" }).to_string() }
+    }
+
+    fn devtools(command: &str, parameters: &Value) -> Self {
+        Vendor { path: "goog/cdp/execute", body: json!({ "cmd": command, "params": parameters }).to_string() }
+    }
+}
+
+impl fantoccini::wd::WebDriverCompatibleCommand for Vendor {
     fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(r#"{"type":"browser"}"#.to_owned()))
+        (http::Method::POST, Some(self.body.clone()))
     }
 }
 
