@@ -35,6 +35,8 @@ impl Server {
     pub async fn start_at(config: Config, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
+        // `tests/plain.rs` runs the same tests over the other way to serve streams.
+        let config = Config { plain: config.plain || module_path!().starts_with("plain::"), ..config };
         let state = State::new(config, Clock::start());
         let stop = CancellationToken::new();
         tokio::spawn(server::run(listener, state.clone(), stop.clone()));
