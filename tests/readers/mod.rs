@@ -42,7 +42,7 @@ impl Server {
     }
 
     pub async fn start_at(config: Config, address: SocketAddr) -> Self {
-        Self::run(State::new(config, Clock::start()), address, None).await
+        Self::run(State::new(Self::served(config), Clock::start()), address, None).await
     }
 
     /// One that keeps its channels so; a log on disk is gone with its value.
@@ -59,8 +59,13 @@ impl Server {
 
     /// One of a feed that is there already.
     pub async fn of(config: Config, feed: Feed, folder: Option<TempDir>) -> Self {
-        let state = State::with_feed(config, Clock::start(), feed);
+        let state = State::with_feed(Self::served(config), Clock::start(), feed);
         Self::run(state, SocketAddr::from(([127, 0, 0, 1], 0)), folder).await
+    }
+
+    /// `tests/plain.rs` runs the same tests over the other way to serve streams.
+    fn served(config: Config) -> Config {
+        Config { plain: config.plain || module_path!().starts_with("plain::"), ..config }
     }
 
     async fn run(state: State, address: SocketAddr, folder: Option<TempDir>) -> Self {
