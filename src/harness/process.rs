@@ -36,6 +36,24 @@ pub fn wakeups(pid: u32) -> Option<u64> {
     (!switches.is_empty()).then(|| switches.iter().sum())
 }
 
+/// The CPU time of all processes of a group together, as far as they still run; `None` where this system does
+/// not tell.
+pub fn group_cpu(group: u32) -> Option<Duration> {
+    let processes = std::fs::read_dir("/proc").ok()?;
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let of = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        (group_of(&stat)? == group).then(|| usage(pid).cpu)?
+    };
+    Some(pids.filter_map(of).sum())
+}
+
+/// Field 5 of `/proc/PID/stat`.
+fn group_of(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
 /// A process's CPU clock, which counts finely where the ticks of `/proc` are a hundredth of a second.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]

@@ -67,6 +67,7 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
     Record {
         storm: None,
         zombies: None,
+        clock_uncertainty_us: None,
         memory: None,
         experiment: experiment.to_owned(),
         run: format!("{client}-{repetition}"),
