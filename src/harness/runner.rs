@@ -112,11 +112,15 @@ struct Around<'a> {
 
 /// One browser for all of a session, where any of its clients reads in one.
 async fn browser(plans: &[(Definition, Plan)]) -> Result<Option<Arc<Browser>>, BrowserError> {
-    let mut groups = plans.iter().flat_map(|(_, plan)| plan.steps.iter().flatten());
-    if !groups.any(|group| group.clients.iter().any(|client| client.browser)) {
-        return Ok(None);
+    let pages = |group: &Group| {
+        let in_browser = group.clients.iter().filter(|client| client.browser).count();
+        in_browser * group.condition.readers as usize
+    };
+    let steps = plans.iter().flat_map(|(_, plan)| &plan.steps);
+    match steps.map(|step| step.iter().map(pages).sum()).max() {
+        None | Some(0) => Ok(None),
+        Some(windows) => Ok(Some(Browser::start(&Programs::find()?, windows).await?)),
     }
-    Ok(Some(Browser::start(&Programs::find()?).await?))
 }
 
 async fn run_experiment(
@@ -131,9 +135,9 @@ async fn run_experiment(
     for step in &plan.steps {
         progress.running(&describe(step));
         let exclusive = matches!(step.as_slice(), [group] if group.clients.len() == 1);
-        let groups = step.iter().map(|group| {
-            run::run_group(around.environment, definition, group, exclusive, around.browser)
-        });
+        let groups = step
+            .iter()
+            .map(|group| run::run_group(around.environment, definition, group, exclusive, around.browser));
         let measured = tokio::select! {
             measured = futures_util::future::join_all(groups) => measured,
             // Dropping the groups ends their readers, relays and servers.

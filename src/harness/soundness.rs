@@ -123,7 +123,9 @@ impl Watch {
             let taken = Machine::now().zip(running.machine).and_then(|(now, then)| now.taken_since(then));
             harness.other_cpu_share = taken
                 .zip(share(own))
-                .map(|(taken, own)| taken - own - share(server).unwrap_or_default() - pages.unwrap_or_default())
+                .map(|(taken, own)| {
+                    taken - own - share(server).unwrap_or_default() - pages.unwrap_or_default()
+                })
                 .map(|others| others.max(0.0));
             harness.cpu_wait_share = own.map(Scheduled::wait_share);
             harness.server_cpu_wait_share = server.map(Scheduled::wait_share);

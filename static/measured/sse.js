@@ -9,7 +9,9 @@
  * @returns {() => void} ends it
  */
 export function open(url, after, observer) {
-  const source = new EventSource(after === null ? url : `${url}?after=${after}`);
+  const address = new URL(url);
+  if (after !== null) address.searchParams.set('after', after);
+  const source = new EventSource(address);
   source.onopen = () => observer.open();
   source.onmessage = ({ lastEventId, type, data }) => observer.event(lastEventId, type, data);
   source.addEventListener('gap', ({ data }) => observer.gap(JSON.parse(data)));

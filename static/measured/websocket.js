@@ -9,8 +9,9 @@
  * @returns {() => void} ends it
  */
 export function open(url, after, observer) {
-  const address = url.replace(/^http/, 'ws');
-  const socket = new WebSocket(after === null ? address : `${address}?after=${after}`);
+  const address = new URL(url);
+  if (after !== null) address.searchParams.set('after', after);
+  const socket = new WebSocket(address);
   socket.onopen = () => observer.open();
   socket.onmessage = ({ data: text }) => {
     const message = JSON.parse(text);

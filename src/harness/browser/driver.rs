@@ -59,7 +59,9 @@ pub enum BrowserError {
     #[error("could not start the browser: {0}")]
     Start(#[from] io::Error),
     /// It did not come up.
-    #[error("the browser did not come up: {0}; see whether `chromium --headless --dump-dom about:blank` works")]
+    #[error(
+        "the browser did not come up: {0}; see whether `chromium --headless --dump-dom about:blank` works"
+    )]
     NotUp(String),
     /// A command failed.
     #[error("the browser did not obey: {0}")]
@@ -171,7 +173,8 @@ impl Processes {
 
     /// Waits for the driver's word on which port it listens.
     async fn port(&mut self) -> Result<u16, BrowserError> {
-        let output = self.output.as_mut().ok_or_else(|| BrowserError::NotUp("it has no output".to_owned()))?;
+        let output =
+            self.output.as_mut().ok_or_else(|| BrowserError::NotUp("it has no output".to_owned()))?;
         let mut line = String::new();
         while output.read_line(&mut line).await? > 0 {
             let port = line.trim_end().trim_end_matches('.').rsplit_once("successfully on port ");
@@ -209,7 +212,7 @@ impl Drop for Processes {
 fn guard(group: Option<u32>, profile: &Path) -> Option<Child> {
     let mut command = Command::new("/bin/sh");
     command
-        .args(["-c", "cat >/dev/null; kill -KILL -- \"-$1\"; sleep 1; rm -rf -- \"$2\"", "browser-guard"])
+        .args(["-c", "cat >/dev/null; kill -s KILL -- \"-$1\"; sleep 1; rm -rf -- \"$2\"", "browser-guard"])
         .arg(group?.to_string())
         .arg(profile)
         .stdin(Stdio::piped())

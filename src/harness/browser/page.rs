@@ -13,7 +13,7 @@ use super::{
     window::{Browser, Visit, Window},
 };
 use crate::{
-    client::{Cause, Context, End, Observer, Policy, Reconnect, Subscriber},
+    client::{Cause, Context, End, Observer, Reconnect, Subscriber, Subscription},
     clock::Clock,
     harness::line::Line,
     link::{Relay, relay},
@@ -39,12 +39,10 @@ pub struct Page {
     pub browser: Arc<Browser>,
     /// Where the page is.
     pub page: Url,
-    /// The endpoint that it reads, of the same origin.
-    pub endpoint: Url,
+    /// What it reads, of the same origin, from the present on; and what it does when its connection is gone.
+    pub subscription: Subscription,
     /// How it reads; a poll is not among the ways.
     pub transport: Transport,
-    /// What it does when its connection is gone.
-    pub policy: Policy,
     /// The relay that all of this goes through, if there is one.
     pub relay: Option<Arc<Relay>>,
     /// Whether the server tells the time by our clock.
@@ -133,11 +131,8 @@ impl Page {
                 () = context.stop.cancelled() => true,
                 () = tokio::time::sleep(if is_open { TAKE_EVERY } else { TAKE_EVERY_UNTIL_OPEN }) => false,
             };
-            let script = if stopped {
-                "measured.stop(); return measured.take();"
-            } else {
-                "return measured.take();"
-            };
+            let script =
+                if stopped { "measured.stop(); return measured.take();" } else { "return measured.take();" };
             let taken: Taken = answer(window.visit().await?.run(script, Vec::new()).await?)?;
             if taken.left_out > 0 {
                 let left_out = taken.left_out;
@@ -197,7 +192,8 @@ impl Page {
     /// As `static/measured/reader.js` takes it.
     fn subscription(&self) -> Value {
         let millis = |time: Duration| time.as_secs_f64() * 1e3;
-        let (reconnect, base, cap, jitter) = match self.policy.reconnect {
+        let Subscription { url, policy, .. } = &self.subscription;
+        let (reconnect, base, cap, jitter) = match policy.reconnect {
             Reconnect::Standard => ("standard", 0.0, 0.0, false),
             Reconnect::Never => ("never", 0.0, 0.0, false),
             Reconnect::Fixed(wait) => ("fixed", millis(wait), millis(wait), false),
@@ -207,12 +203,12 @@ impl Page {
         };
         json!({
             "transport": self.transport.slug(),
-            "url": self.endpoint.as_str(),
+            "url": url.as_str(),
             "reconnect": reconnect,
             "base": base,
             "cap": cap,
             "jitter": jitter,
-            "resume": self.policy.resume,
+            "resume": policy.resume,
         })
     }
 }

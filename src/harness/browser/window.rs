@@ -23,14 +23,18 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts one with so many windows, so that none has to be opened while others are measured.
     ///
     /// # Errors
     /// Where it does not come up.
-    pub async fn start(programs: &Programs) -> Result<Arc<Self>, BrowserError> {
+    pub async fn start(programs: &Programs, windows: usize) -> Result<Arc<Self>, BrowserError> {
         let driver = Driver::start(programs, false).await?;
-        let free = Mutex::new(vec![driver.client.window().await?]);
-        Ok(Arc::new(Browser { driver, current: tokio::sync::Mutex::default(), free }))
+        let mut free = vec![obeyed(driver.client.window()).await?];
+        while free.len() < windows {
+            free.push(obeyed(driver.client.new_window(false)).await?.handle);
+        }
+        let (current, free) = (tokio::sync::Mutex::default(), Mutex::new(free));
+        Ok(Arc::new(Browser { driver, current, free }))
     }
 
     /// Closes it in an orderly way. What is left of it ends with the last that holds it.

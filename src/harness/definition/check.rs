@@ -147,7 +147,8 @@ fn check_browser(client: &Client) -> Result<(), (&'static str, String)> {
         return Err(("browser", "leave out stalled, own_process and upstream: a page only reads".into()));
     }
     if client.quiet_limit_ms.is_some() {
-        let problem = "a page sees neither comments nor pings, so that it can't tell silence from nothing to say";
+        let problem =
+            "a page sees neither comments nor pings, so that it can't tell silence from nothing to say";
         return Err(("quiet_limit_ms", problem.into()));
     }
     Ok(())
@@ -237,7 +238,10 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         ));
     }
     if pages > 0 && closed_loop {
-        return Err(("clients", "what a page saw is known too late for a closed loop: leave browser out".into()));
+        return Err((
+            "clients",
+            "what a page saw is known too late for a closed loop: leave browser out".into(),
+        ));
     }
     let is_process = |client: &Client| {
         client.own_process && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))

@@ -156,9 +156,8 @@ impl Contender<'_> {
         Ok(Box::new(Page {
             browser: Arc::clone(browser),
             page: site.url_of(page::PAGE, address),
-            endpoint: site.url(transport.slug(), address),
+            subscription: site.subscription(self.client, transport, address),
             transport,
-            policy: self.client.policy(),
             relay,
             server_has_our_clock: site.pid().is_some(),
             told,
