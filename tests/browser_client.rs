@@ -19,6 +19,7 @@ use pushlab::{
     clock::Clock,
     harness::{
         catalogue::{self, Sourced},
+        definition::Fault,
         plan::Form,
         record::Record,
         run::{Environment, Target},
@@ -45,6 +46,15 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
     }
     let Sourced { mut definition, text } = catalogue::find("browser").unwrap();
     definition.quick.measure_s = 4.0;
+    // A page takes its time to come up: the code around a WebSocket is looked at after one fault only.
+    let mut code = definition.conditions[1].clone();
+    code.clients = vec!["websocket-code-chromium".to_owned()];
+    code.fault = vec![Fault::Reset];
+    let others = ["sse", "sse-chromium", "websocket-chromium"];
+    definition.conditions[1].clients = others.map(str::to_owned).into();
+    definition.conditions.push(code);
+    let charts = text.lines().find(|line| line.starts_with("charts")).unwrap();
+    let text = text.replace(charts, "");
     let clock = Clock::start();
     let program = Path::new(EXPERIMENT).to_owned();
     let server =
@@ -75,7 +85,9 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
             record.run
         );
     }
-    for client in ["sse-chromium", "websocket-chromium", "websocket-code-chromium"] {
+    let code = of(&records, "websocket-code-chromium", Some("reset"));
+    assert!(code.recovery.unwrap().back_ms.is_some() && code.lost == 0, "{code:?}");
+    for client in ["sse-chromium", "websocket-chromium"] {
         assert_eq!(of(&records, client, None).lost, 0, "{client}: nothing was cut");
         // Nobody tells a page that nothing passes any more.
         for fault in ["silence", "unplug"] {
@@ -87,10 +99,10 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
             let record = of(&records, client, Some(fault));
             let recovery = record.recovery.unwrap();
             assert!(recovery.noticed_ms.is_some(), "{}: {recovery:?}", record.run);
-            let comes_back = client != "websocket-chromium";
+            let comes_back = client == "sse-chromium";
             assert_eq!(recovery.back_ms.is_some(), comes_back, "{}: {recovery:?}", record.run);
             assert_eq!(record.lost == record.lost_announced, comes_back, "{}", record.run);
-            if client == "sse-chromium" {
+            if comes_back {
                 // No upper bound: a machine that tests are run on is busy. Its timer may be a little early.
                 let waited = recovery.back_ms.unwrap() - recovery.noticed_ms.unwrap();
                 assert!(waited > 450.0, "{}: `retry:` says 500 ms: {recovery:?}", record.run);
@@ -155,7 +167,8 @@ fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(since.elapsed() < PATIENCE, "never: {what}");
+        // A browser has a dozen processes, and the tests beside this one want the cores too.
+        assert!(since.elapsed() < 4 * PATIENCE, "never: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

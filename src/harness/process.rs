@@ -107,6 +107,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_group_is_read_whatever_the_process_is_called() {
+        assert_eq!(group_of("12 (a) b (c) S 3 44 5 0 -1"), Some(44));
+        assert_eq!(group_of("12 (a"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_group_has_used_what_its_processes_have() {
+        let stat = std::fs::read_to_string("/proc/self/stat").expect("this process");
+        let group = group_of(&stat).expect("a group");
+        assert!(group_cpu(group) > Some(Duration::ZERO));
+        assert_eq!(group_cpu(u32::MAX), Some(Duration::ZERO), "nobody is in it");
+    }
+
+    #[test]
     fn a_stat_line_is_read_behind_any_name() {
         let line = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 4 0 100 1000 200";
         assert_eq!(cpu_ticks(line), Some(42));

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// How long each of both may take to come up.
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long the browser may take to close in an orderly way.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
