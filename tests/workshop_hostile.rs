@@ -71,7 +71,7 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n
 async fn servers_that_do_not_answer() {
     let hangs = missed(|stream| async move {
         let _open = stream;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let closes = missed(|stream| async move { drop(stream) });
     let resets = missed(|mut stream| async move {

@@ -13,6 +13,7 @@
 //! | `request`, `refusal` | what handlers take from a request; errors as clients get them |
 //! | **`short_poll`, `long_poll`** | two of the four transports, over `polling` |
 //! | **`sse`, `websocket`** | the other two; `upgrade` gets from HTTP to a WebSocket |
+//! | **`handover`** | the fast path: streams that HTTP has let go of, and who writes to them |
 //! | `publish`, `source` | how events come in: by request, and by the built-in publisher |
 //! | `readers`, `describe`, `disconnect` | who reads: counted, shown, cut |
 //! | `networks` | doors through which a page reads as if from a telephone or by satellite |
@@ -23,7 +24,7 @@
 //! | `assets` | the pages' own files |
 //! | `pages`, `tutorial`, `echo` | the pages, the streams of the tutorials, a WebSocket that echoes |
 //! | `floor` | the bare TCP stream that all transports are measured against |
-//! | `descriptors` | how many connections the process may have |
+//! | `descriptors`, `memory` | how many connections the process may have; what a crowd leaves behind |
 //!
 //! Read the four transports side by side: each is a loop around one call of the
 //! [feed](crate::feed), `since`, `wait_after` or `follow`, and the rest of its file is what its protocol
@@ -44,9 +45,11 @@ mod echo;
 mod envelope;
 mod flags;
 pub mod floor;
+mod handover;
 mod hosts;
 mod listen;
 mod long_poll;
+mod memory;
 mod networks;
 mod page_policy;
 mod pages;
@@ -91,8 +94,8 @@ pub use listen::{bind, run, run_second_origin};
 pub use token::{BadToken, Token};
 
 use self::{
-    hosts::Hosts, networks::Doorways, readers::Readers, refusal::Refusal, results::Runs, source::Sources,
-    wire::Wires,
+    handover::Habits, hosts::Hosts, networks::Doorways, readers::Readers, refusal::Refusal, results::Runs,
+    source::Sources, wire::Wires,
 };
 use crate::{clock::Clock, feed::Feed};
 
@@ -146,6 +149,18 @@ impl State {
 
     fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// What all of its streams have in common.
+    fn habits(&self) -> Habits {
+        let config = self.config();
+        Habits {
+            heartbeat: config.heartbeat,
+            dead_after: config.dead_after(),
+            silence: config.silence,
+            limit: config.write_batch,
+            protocol: upgrade::protocol(config),
+        }
     }
 
     fn clock(&self) -> Clock {

@@ -12,6 +12,9 @@ const MOST_LOGGED = 100;
 /** How long a stream may bring nothing, while the server publishes, before the page says so. */
 const QUIET_MS = 3_000;
 
+/** What is further from now than this was not said by the built-in source. */
+const LONGEST_DELAY_MS = 24 * 3600 * 1000;
+
 /** How much of an event is shown. */
 const SHOWN = 100;
 
@@ -149,12 +152,12 @@ export class Panel {
   }
 }
 
-/** Milliseconds since the event was meant to be published, where it says when. */
+/** Milliseconds since the event was meant to be published, where it says when; anybody may say anything. */
 function delayOf(event) {
   if (!event.data.startsWith('{"seq":')) return null;
   try {
-    const { at } = JSON.parse(event.data);
-    return typeof at === 'number' && Number.isFinite(offset.uncertainty) ? serverNow() - at : null;
+    const delay = serverNow() - JSON.parse(event.data).at;
+    return Math.abs(delay) < LONGEST_DELAY_MS && Number.isFinite(offset.uncertainty) ? delay : null;
   } catch {
     return null;
   }

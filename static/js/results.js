@@ -77,16 +77,29 @@ function begin({ experiment, after }) {
   return follow(after);
 }
 
+const HOWS = ['finished', 'failed', 'cancelled'];
+
+/** What a step says; nothing where it is not one of the server's, since anybody may publish here. */
+function parsed(data) {
+  try {
+    const { done, total, experiment, stamp, how } = JSON.parse(data);
+    const counts = Number.isSafeInteger(done) && Number.isSafeInteger(total);
+    return { ...(counts ? { done, total } : {}), experiment, stamp, how: HOWS.includes(how) ? how : 'failed' };
+  } catch {
+    return { how: 'failed' };
+  }
+}
+
 /** `progress` tells how far it is, `message` what the program wrote, `done` and `failed` how it ended. */
 function progress({ type, data }) {
   if (type === 'message') {
     prepend(lines, element('li', {}, data), MOST_LINES);
     return;
   }
-  const step = JSON.parse(data);
+  const step = parsed(data);
   if (type === 'progress' && step.total > 0) {
     bar.max = step.total;
-    bar.value = step.done;
+    bar.value = Math.min(step.done, step.total);
     told.textContent = t('results.so-far', { done: number(step.done), total: number(step.total) });
   } else if (type === 'done' || type === 'failed') {
     end(step);

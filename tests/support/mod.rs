@@ -35,6 +35,8 @@ impl Server {
     pub(crate) async fn start(config: Config) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        // `tests/plain.rs` runs the same tests over the other way to serve streams.
+        let config = Config { plain: config.plain || module_path!().starts_with("plain::"), ..config };
         let state = State::new(config, Clock::start());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(server::run(listener, state.clone(), shutdown.clone()));

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     harness::{
+        browser::Told,
         check::Account,
         definition::{self, Client, Definition},
         plan::Group,
@@ -39,6 +40,7 @@ pub(super) struct Measured<'a> {
     pub(super) steady: Totals,
     pub(super) steady_s: f64,
     pub(super) bytes: Totals,
+    pub(super) pages: &'a [Told],
     pub(super) cost: Cost,
     pub(super) story: &'a Story,
     pub(super) timing: &'a Timing,
@@ -74,7 +76,10 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     }
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
     let caught_up = recovery.is_none_or(|recovery| recovery.caught_up_ms.is_some());
-    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up)
+    // First: where notes are missing, so are events that came.
+    let err = measured.pages.iter().find_map(Told::failure);
+    let err = err
+        .or_else(|| broken_promise(client, &account, unreadable, cut.is_some(), caught_up))
         .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
@@ -98,6 +103,7 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         zombies,
         memory: story.memory.clone().filter(|_| client.stalled),
         timeline,
+        clock_uncertainty_us: measured.pages.iter().filter_map(Told::uncertainty_us).reduce(f64::max),
         doubtful,
         err,
         ..empty(definition, group, client, measured.started)
