@@ -2,6 +2,7 @@
 
 mod first_stream;
 mod names_ids_retry;
+mod short_poll_cursor;
 mod sse_parser;
 
 use std::{future::Future, pin::Pin};
@@ -39,6 +40,7 @@ macro_rules! checks {
 checks! {
     "01-first-stream" => first_stream,
     "03-names-ids-retry" => names_ids_retry,
+    "06-short-poll-cursor" => short_poll_cursor,
     "18-sse-parser" => sse_parser,
 }
 
