@@ -2,6 +2,7 @@
 
 mod first_stream;
 mod long_poll_no_loss;
+mod multiline;
 mod names_ids_retry;
 mod short_poll_cursor;
 mod sse_parser;
@@ -41,6 +42,7 @@ macro_rules! checks {
 checks! {
     "01-first-stream" => first_stream,
     "03-names-ids-retry" => names_ids_retry,
+    "04-multiline" => multiline,
     "06-short-poll-cursor" => short_poll_cursor,
     "07-long-poll-no-loss" => long_poll_no_loss,
     "18-sse-parser" => sse_parser,
