@@ -1,6 +1,9 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
 mod first_stream;
+mod long_poll_no_loss;
+mod names_ids_retry;
+mod short_poll_cursor;
 mod sse_parser;
 
 use std::{future::Future, pin::Pin};
@@ -37,6 +40,9 @@ macro_rules! checks {
 
 checks! {
     "01-first-stream" => first_stream,
+    "03-names-ids-retry" => names_ids_retry,
+    "06-short-poll-cursor" => short_poll_cursor,
+    "07-long-poll-no-loss" => long_poll_no_loss,
     "18-sse-parser" => sse_parser,
 }
 
