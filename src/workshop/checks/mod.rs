@@ -1,6 +1,7 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
 mod first_stream;
+mod format_by_hand;
 mod names_ids_retry;
 mod sse_parser;
 
@@ -38,6 +39,7 @@ macro_rules! checks {
 
 checks! {
     "01-first-stream" => first_stream,
+    "02-format-by-hand" => format_by_hand,
     "03-names-ids-retry" => names_ids_retry,
     "18-sse-parser" => sse_parser,
 }
