@@ -3,6 +3,7 @@
 mod first_stream;
 mod format_by_hand;
 mod names_ids_retry;
+mod reconnecting_client;
 mod sse_parser;
 
 use std::{future::Future, pin::Pin};
@@ -42,6 +43,7 @@ checks! {
     "02-format-by-hand" => format_by_hand,
     "03-names-ids-retry" => names_ids_retry,
     "18-sse-parser" => sse_parser,
+    "19-reconnecting-client" => reconnecting_client,
 }
 
 /// The check of an exercise, by its folder.
