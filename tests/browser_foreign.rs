@@ -23,7 +23,8 @@ const soon = (promise) => Promise.race([promise, new Promise((done) => setTimeou
 const note = async (name, promise) => { told[name] = String(await soon(promise.catch((error) => error.name))); };
 const socket = (path) => new Promise((done) => {
   const one = new WebSocket(`ws://SERVER${path}`);
-  one.onmessage = ({ data }) => done(`message ${data}`);
+  // The answer to what it sends, or the echo of it.
+  one.onmessage = ({ data }) => data.includes('publish') && done(`message ${data}`);
   one.onopen = () => { one.send('{"publish":{"data":"by websocket"}}'); };
   one.onclose = ({ code }) => done(`close ${code}`);
 });
@@ -54,8 +55,9 @@ const form = (name, action, enctype) => new Promise((done) => {
 });
 const text = 'text/plain', urlencoded = 'application/x-www-form-urlencoded', jsonType = 'application/json';
 const cut = '{"how":"close"}', spec = '{"rate":50,"payload_bytes":100}';
+const websocket = socket('/channels/victim/websocket?after=AFTER');
 window.over = Promise.all([
-  note('websocket', socket('/channels/victim/websocket?after=AFTER')),
+  note('websocket', websocket),
   note('echo', socket('/echo')),
   note('sse', stream(false)),
   note('sse with credentials', stream(true)),
@@ -68,7 +70,8 @@ window.over = Promise.all([
     note(`look at bytes ${mode}`, order('POST', `${http}/wire/session`, text, '', mode)),
   ]),
   note('publish json', order('POST', `${victim}/events`, jsonType, '{"data":"by fetch"}', 'cors')),
-  note('cut', order('POST', `${victim}/disconnect`, jsonType, cut, 'cors')),
+  // Not before the WebSocket had its say.
+  note('cut', websocket.then(() => order('POST', `${victim}/disconnect`, jsonType, cut, 'cors'))),
   note('source', order('PUT', `${victim}/source`, jsonType, spec, 'cors')),
   note('stop the source', order('DELETE', `${sourced}/source`, '', undefined, 'cors')),
   note('beacon', Promise.resolve(navigator.sendBeacon(`${victim}/events`, 'by beacon'))),

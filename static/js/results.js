@@ -107,7 +107,8 @@ function progress({ type, data }) {
 }
 
 async function end({ experiment, stamp, how }) {
-  reader.close();
+  // Anybody may say that it has ended, and say so twice.
+  reader?.close();
   reader = null;
   busy(false);
   // A bar without a value would go on for ever.

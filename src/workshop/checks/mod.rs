@@ -1,9 +1,11 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
 mod first_stream;
+mod format_by_hand;
 mod long_poll_no_loss;
 mod multiline;
 mod names_ids_retry;
+mod reconnecting_client;
 mod short_poll_cursor;
 mod sse_parser;
 
@@ -41,11 +43,13 @@ macro_rules! checks {
 
 checks! {
     "01-first-stream" => first_stream,
+    "02-format-by-hand" => format_by_hand,
     "03-names-ids-retry" => names_ids_retry,
     "04-multiline" => multiline,
     "06-short-poll-cursor" => short_poll_cursor,
     "07-long-poll-no-loss" => long_poll_no_loss,
     "18-sse-parser" => sse_parser,
+    "19-reconnecting-client" => reconnecting_client,
 }
 
 /// The check of an exercise, by its folder.
