@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::definition::Timed;
+
 /// One run: one client specification under one set of conditions, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -52,8 +54,14 @@ pub struct Record {
     pub steady_s: f64,
     /// What it cost the machine. `None` fields: not measurable here, or shared with other runs.
     pub cost: Cost,
-    /// What a cut did; `None` where nothing was cut.
+    /// What the first cut did; `None` where nothing was cut.
     pub recovery: Option<Recovery>,
+    /// What each cut of a timetable did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<CutRecovery>,
+    /// Why this was lost and no more; `None` where there was no fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// How many readers that were cut at once came back; `None` where one reader was cut, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<Storm>,
@@ -83,6 +91,11 @@ pub struct Record {
     pub err: Option<String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// The conditions of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
@@ -96,9 +109,14 @@ pub struct Parameters {
     pub pattern: String,
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
-    /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
-    /// `unplug`, `stall`, `half-close`, `one-way`, `mid-event`, `restart-with-log`; `None` for nothing.
+    /// What was done to the connection, a fault's word or `timetable`; `None` for nothing.
     pub fault: Option<String>,
+    /// What was done and when, where it was a timetable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timetable: Vec<Timed>,
+    /// Readers beside those that were cut.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bystanders: u32,
     /// What stood between the clients and the server, by its name; `None` for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
@@ -232,6 +250,30 @@ pub struct Recovery {
     pub caught_up_ms: Option<f64>,
     /// Application bytes, both ways, from the cut until it had caught up (or until the run's end).
     pub bytes_spent: u64,
+    /// HTTP requests from the cut until then.
+    #[serde(default)]
+    pub requests_spent: u64,
+}
+
+/// What one cut of several did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CutRecovery {
+    /// The fault's word.
+    pub fault: String,
+    /// What it did, until the next one.
+    #[serde(flatten)]
+    pub recovery: Recovery,
+}
+
+/// Why a run with faults came to what it came to: what its client's policy lets expect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What is expected: `everything`, `announced`, `meanwhile` or `never-back`.
+    pub outcome: String,
+    /// Why.
+    pub reason: String,
+    /// Events lost, duplicated, out of order or announced as missing that this does not explain.
+    pub unexplained: u64,
 }
 
 /// What many readers did that were cut at the same moment.

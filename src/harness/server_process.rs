@@ -25,6 +25,9 @@ pub const SERVE_WORD: &str = "serve-for-experiment";
 /// How long a server may take to say that it listens.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long it may take to end once it was asked to.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
 /// What a server under test is started with.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
@@ -131,6 +134,22 @@ impl ServerProcess {
         self.child.kill().await
     }
 
+    /// Asks it to end as SIGTERM does, so that it drains, and waits until it has.
+    ///
+    /// # Errors
+    /// Where the system refuses, or it does not end within some seconds.
+    pub async fn terminate(&mut self) -> io::Result<()> {
+        #[cfg(unix)]
+        signal::terminate(self.pid().ok_or_else(|| io::Error::other("it has ended"))?)?;
+        // Elsewhere the end of its input is what asks it.
+        #[cfg(not(unix))]
+        drop(self._stdin.take());
+        match tokio::time::timeout(ENDS_WITHIN, self.child.wait()).await {
+            Ok(ended) => ended.map(drop),
+            Err(_) => Err(io::Error::other(format!("it did not end within {} s", ENDS_WITHIN.as_secs()))),
+        }
+    }
+
     /// Stops it for a while, as a full collection of garbage or a stolen processor does, and lets it go on.
     ///
     /// # Errors
@@ -162,6 +181,10 @@ mod signal {
 
     pub(super) fn stop(pid: u32) -> io::Result<()> {
         send(pid, libc::SIGSTOP)
+    }
+
+    pub(super) fn terminate(pid: u32) -> io::Result<()> {
+        send(pid, libc::SIGTERM)
     }
 
     pub(super) fn go_on(pid: u32) -> io::Result<()> {

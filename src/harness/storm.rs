@@ -61,13 +61,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::harness::recovery::Spent;
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_nanos(0) + Duration::from_millis(millis)
     }
 
     fn reader(moments: &[(u64, MomentKind)]) -> Vec<Sighting> {
-        let seen = |&(ms, what)| Sighting { at: at(ms), what, seq: None, detail: String::new(), bytes: 0 };
+        let seen = |&(ms, what)| Sighting {
+            at: at(ms),
+            what,
+            seq: None,
+            detail: String::new(),
+            spent: Spent::default(),
+        };
         moments.iter().map(seen).collect()
     }
 

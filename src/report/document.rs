@@ -11,6 +11,7 @@ use crate::{
         statistics::{ENOUGH, coverage},
         summary::{Series, Summary},
         table::{self, Table},
+        table_losses,
         units::{plural, significant},
     },
 };
@@ -115,6 +116,8 @@ impl Section {
             tables: [published::table(definition, &summary), relay_cost::table(&summary)]
                 .into_iter()
                 .flatten()
+                .chain(table_losses::tables(&summary))
+                .chain(table_losses::cuts(&summary))
                 .chain(table::tables(&summary))
                 .collect(),
             failed: failed

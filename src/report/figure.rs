@@ -10,7 +10,7 @@ use crate::{
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 32] = [
+    pub const ALL: [Figure; 34] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -24,6 +24,8 @@ impl Figure {
         Figure::LostSilently,
         Figure::BunchedPercent,
         Figure::Duplicated,
+        Figure::Unexplained,
+        Figure::RequestsSpent,
         Figure::NoticedMs,
         Figure::BackMs,
         Figure::CaughtUpMs,
@@ -61,6 +63,8 @@ impl Figure {
             Figure::LostSilently => "events lost silently",
             Figure::BunchedPercent => "events of a hundred that came in a bunch",
             Figure::Duplicated => "events duplicated",
+            Figure::Unexplained => "events that the policy does not explain",
+            Figure::RequestsSpent => "requests spent on recovery",
             Figure::NoticedMs => "time to notice the cut",
             Figure::BackMs => "time to be back",
             Figure::CaughtUpMs => "time to have caught up",
@@ -99,6 +103,8 @@ impl Figure {
             Figure::LostSilently => "lost_silently",
             Figure::BunchedPercent => "bunched_percent",
             Figure::Duplicated => "duplicated",
+            Figure::Unexplained => "unexplained",
+            Figure::RequestsSpent => "requests_spent",
             Figure::NoticedMs => "noticed_after",
             Figure::BackMs => "back_after",
             Figure::CaughtUpMs => "caught_up_after",
@@ -135,7 +141,9 @@ impl Figure {
             | Figure::Lost
             | Figure::LostSilently
             | Figure::BunchedPercent
-            | Figure::Duplicated => Unit::Count,
+            | Figure::Duplicated
+            | Figure::Unexplained
+            | Figure::RequestsSpent => Unit::Count,
             Figure::PeakConnectsPerSecond | Figure::ZombieHeartbeats => Unit::Count,
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
                 Unit::Millis
@@ -195,6 +203,8 @@ impl Figure {
                 (record.delivered > 0).then(|| record.bunched as f64 * 100.0 / record.delivered as f64)
             }
             Figure::Duplicated => Some(record.duplicated as f64),
+            Figure::Unexplained => Some(record.explanation.as_ref()?.unexplained as f64),
+            Figure::RequestsSpent => Some(record.recovery.as_ref()?.requests_spent as f64),
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),
             Figure::CaughtUpMs => recovery_time(record, |recovery| recovery.caught_up_ms),

@@ -81,13 +81,14 @@ const IDLE: [(&str, Cell); 6] = [
     ("counted for", counted),
 ];
 
-const RECOVERY: [(&str, Cell); 6] = [
+const RECOVERY: [(&str, Cell); 7] = [
     ("noticed after", |_, group| figure(group, Figure::NoticedMs)),
     ("back after", |_, group| figure(group, Figure::BackMs)),
     ("caught up after", |_, group| figure(group, Figure::CaughtUpMs)),
     ("lost · of them silently", lost),
     ("duplicated", |_, group| Some(grouped(group.sum(|record| record.duplicated) as f64))),
     ("application bytes spent", bytes_spent),
+    ("requests spent", requests_spent),
 ];
 
 /// A row per client; columns that no client has a figure for are left out, and so is a table without any.
@@ -191,6 +192,11 @@ fn counted(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
     let median = statistics::median(&seconds)?;
     let note = if median < 60.0 { ", extrapolated to a minute" } else { "" };
     Some(format!("{} s{note}", significant(median)))
+}
+
+fn requests_spent(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
+    let spent = group.records.iter().filter_map(|record| Some(record.recovery?.requests_spent as f64));
+    Some(significant(statistics::median(&spent.collect::<Vec<f64>>())?))
 }
 
 fn bytes_spent(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {

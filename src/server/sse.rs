@@ -50,7 +50,7 @@ pub(crate) async fn get(
         .map_err(|full| Refusal::busy(full.to_string()))?;
     let heartbeat = state.config().heartbeat;
     let events = EventStream {
-        opening: Some(state.config().retry),
+        opening: Some((!query.without_retry).then_some(state.config().retry)),
         follower,
         heartbeat,
         silent_at: Box::pin(sleep_until(Instant::now() + heartbeat)),
@@ -84,8 +84,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, Refusal> {
 
 /// What is between the log and the answer's body.
 struct EventStream {
-    /// The reconnect time to say, until it is said.
-    opening: Option<Duration>,
+    /// The opening, with the reconnect time if one is to be said, until it is said.
+    opening: Option<Option<Duration>>,
     follower: Follower,
     heartbeat: Duration,
     /// When to look whether a heartbeat is due. It is not set anew for every event, which would cost
@@ -110,8 +110,8 @@ impl EventStream {
         if let Some(retry) = self.opening.take() {
             // The reader's own position, even where the log no longer reaches back to it: a connection
             // that is cut right here has lost nothing, and the gap is announced again.
-            let opening = encoding::sse_opening(retry.as_millis() as u64, self.follower.cursor());
-            return Some(opening.into());
+            let retry_ms = retry.map(|retry| retry.as_millis() as u64);
+            return Some(encoding::sse_opening(retry_ms, self.follower.cursor()).into());
         }
         loop {
             tokio::select! {

@@ -1,6 +1,6 @@
 //! What was counted, as a record.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::Engine as _;
 use hdrhistogram::{
@@ -10,6 +10,7 @@ use hdrhistogram::{
 
 use super::{
     contender::{Contender, is_poll},
+    ordeal::Cut,
     story::Story,
 };
 use crate::{
@@ -17,14 +18,15 @@ use crate::{
     harness::{
         check::Account,
         definition::{self, Client, Definition},
+        explain::{Came, explain},
         plan::Group,
         publisher::Publish,
         reader::{self, Latencies, Notes, Sighting, Timing},
-        record::{Bytes, Cost, Latency, Record, Upstream, Zombies},
-        recovery, storm, zombies,
+        record::{Bytes, Cost, CutRecovery, Latency, Record, Upstream, Zombies},
+        recovery::{self, Spent},
+        storm, zombies,
     },
     link::Totals,
-    server::Config,
 };
 
 /// Everything known of one client's run.
@@ -54,16 +56,18 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     let payload = notes.iter().map(|reader| reader.payload_bytes()).sum();
     let published = story.published.lock();
     let at_index = group.clients.iter().position(|other| other.name == client.name).unwrap_or_default();
-    let cut = story.cut.as_ref().map(|(at, bytes)| (*at, bytes.get(at_index).copied().unwrap_or_default()));
-    let first = notes.first().map(|reader| reader.sightings()).unwrap_or_default();
-    let spent = measured.bytes.application_in + measured.bytes.application_out;
     let sightings: Vec<_> = notes.iter().map(|reader| reader.sightings()).collect();
-    let storm = cut.filter(|_| notes.len() > 1).map(|(at, _)| storm::storm(at, story.end, &sightings));
-    let zombies = cut.and_then(|(at, _)| zombies(measured, at, &sightings));
-    let recovery = cut.map(|(at, bytes)| recovery::recovery(at, &first, &published, (bytes, spent)));
-    let timeline = cut
-        .map(|(at, _)| recovery::timeline(story.start, (at, story.mended), &first, &published))
-        .unwrap_or_default();
+    let first = sightings.first().map(Vec::as_slice).unwrap_or_default();
+    let first_cut = story.cuts.first().map(|cut| cut.at);
+    let storm = first_cut.filter(|_| notes.len() > 1).map(|at| storm::storm(at, story.end, &sightings));
+    let zombies = first_cut.and_then(|at| zombies(measured, at, &sightings));
+    let recoveries = recoveries(measured, at_index, first, &published);
+    let recovery = recoveries.first().map(|first| first.recovery);
+    let mended: Vec<_> = story.cuts.iter().map(|cut| (cut.at, cut.mended)).collect();
+    let timeline = match mended.as_slice() {
+        [] => Vec::new(),
+        cuts => recovery::timeline(story.start, cuts, first, &published),
+    };
     let mut doubtful = story.doubts.clone();
     if measured.latencies.negative > 0 {
         doubtful.push(format!(
@@ -73,8 +77,15 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         ));
     }
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
-    let caught_up = recovery.is_none_or(|recovery| recovery.caught_up_ms.is_some());
-    let err = broken_promise(client, &account, unreadable, cut.is_some(), caught_up)
+    let last = recoveries.last().map(|last| last.recovery);
+    let caught_up = last.is_none_or(|recovery| recovery.caught_up_ms.is_some());
+    let faults: Vec<_> = group.condition.faults().into_iter().map(|timed| timed.fault).collect();
+    let explanation = (!faults.is_empty()).then(|| {
+        let is_back = last.map(|recovery| recovery.back_ms.is_some());
+        let meanwhile = (notes.len() == 1).then(|| meanwhile(measured, &recoveries, &published));
+        explain(client, &faults, Came { account, is_back, meanwhile })
+    });
+    let err = broken_promise(client, &account, unreadable, !story.cuts.is_empty(), caught_up)
         .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
@@ -94,6 +105,8 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         steady_s: measured.steady_s,
         cost: measured.cost,
         recovery,
+        recoveries: if group.condition.timetable.is_empty() { Vec::new() } else { recoveries },
+        explanation,
         storm,
         zombies,
         memory: story.memory.clone().filter(|_| client.stalled),
@@ -104,6 +117,53 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     }
 }
 
+/// What each cut did to the first reader, until the next one.
+fn recoveries(
+    measured: &Measured<'_>,
+    at_index: usize,
+    sightings: &[Sighting],
+    published: &[Publish],
+) -> Vec<CutRecovery> {
+    let cuts = &measured.story.cuts;
+    let spent_at = |number: usize| {
+        let cut: Option<&Cut> = cuts.get(number);
+        cut.map_or_else(
+            || Spent::of(measured.bytes),
+            |cut| cut.spent.get(at_index).copied().unwrap_or_default(),
+        )
+    };
+    let one = |(number, cut): (usize, &Cut)| {
+        let next = cuts.get(number + 1).map(|next| next.at);
+        let until = sightings.partition_point(|seen| next.is_none_or(|next| seen.at < next));
+        let spent = (spent_at(number), spent_at(number + 1));
+        let recovery = recovery::recovery(cut.at, &sightings[..until], published, spent);
+        CutRecovery { fault: cut.fault.slug().to_owned(), recovery }
+    };
+    cuts.iter().enumerate().map(one).collect()
+}
+
+/// How many events were published while the first reader was away, with some room at both ends: for what was
+/// under way at a cut, and for what a poll had not yet asked for.
+fn meanwhile(measured: &Measured<'_>, recoveries: &[CutRecovery], published: &[Publish]) -> u64 {
+    const ROOM: Duration = Duration::from_millis(500);
+    let room = ROOM + measured.client.interval_ms.map_or(Duration::ZERO, Duration::from_millis);
+    let cuts = &measured.story.cuts;
+    let away = |number: usize| {
+        let back = recoveries.get(number).and_then(|it| it.recovery.back_ms);
+        let back = back.map(|ms| cuts[number].at + Duration::from_secs_f64(ms / 1e3));
+        let back = back.or(cuts.get(number + 1).map(|next| next.at));
+        (cuts[number].at, back.map(|back| back + room))
+    };
+    let away: Vec<_> = (0..cuts.len()).map(away).collect();
+    let is_within = |publish: &&Publish| {
+        let gone = |&(from, until): &(Timestamp, Option<Timestamp>)| {
+            publish.acknowledged + room >= from && until.is_none_or(|until| publish.intended <= until)
+        };
+        away.iter().any(gone)
+    };
+    published.iter().filter(is_within).count() as u64
+}
+
 /// What the server counted of this client's dead readers, where its count can be told from other clients'.
 fn zombies(measured: &Measured<'_>, cut: Timestamp, sightings: &[Vec<Sighting>]) -> Option<Zombies> {
     let Measured { definition, group, client, story, .. } = *measured;
@@ -112,8 +172,7 @@ fn zombies(measured: &Measured<'_>, cut: Timestamp, sightings: &[Vec<Sighting>])
     {
         return None;
     }
-    let heartbeat_ms = group.condition.heartbeat_ms.or(definition.heartbeat_ms);
-    let heartbeat_ms = heartbeat_ms.unwrap_or_else(|| Config::default().heartbeat.as_millis() as u64);
+    let heartbeat_ms = group.condition.heartbeat(definition).as_millis() as u64;
     Some(zombies::zombies(cut, heartbeat_ms, client.transport.slug(), &story.counts, sightings))
 }
 
@@ -203,6 +262,8 @@ fn empty(definition: &Definition, group: &Group, client: &Client, started: Times
         steady_s: 0.0,
         cost: Cost::default(),
         recovery: None,
+        recoveries: Vec::new(),
+        explanation: None,
         storm: None,
         zombies: None,
         memory: None,

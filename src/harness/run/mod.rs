@@ -2,6 +2,7 @@
 
 mod account;
 mod contender;
+mod ordeal;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod site;
@@ -118,7 +119,7 @@ async fn measure(
     // First, since whatever else went wrong is its consequence.
     site.still_there()?;
     let story = told?;
-    let cut = group.condition.fault.is_some_and(Fault::cuts);
+    let cut = group.condition.has(Fault::cuts);
     contender::wait_until_arrived(&contenders, story.last, cut).await;
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();

@@ -35,6 +35,8 @@ pub struct Site {
     base: Url,
     control: Control,
     channel: String,
+    /// Between the server's heartbeats.
+    heartbeat: Duration,
     /// Where the server keeps its log, if it does. After `process`: that has ended when this goes.
     _log: Option<LogFolder>,
 }
@@ -85,9 +87,10 @@ impl Site {
     ) -> Result<Self, SiteError> {
         // A name of its own on a server that others may be using too.
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
+        let heartbeat = condition.heartbeat(definition);
         match &environment.target {
             Target::BuiltIn => {
-                let log = (condition.fault == Some(Fault::RestartWithLog)).then(LogFolder::new);
+                let log = condition.has(|fault| fault == Fault::RestartWithLog).then(LogFolder::new);
                 let options = ServerOptions {
                     log: log.as_ref().map(|folder| folder.0.clone()),
                     heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
@@ -110,13 +113,15 @@ impl Site {
                 };
                 let base = http_url(process.http);
                 let control = Control::new(base.clone());
-                Ok(Site { process: Some(process), _namespace: namespace, control, base, channel, _log: log })
+                let process = Some(process);
+                Ok(Site { process, _namespace: namespace, control, base, channel, heartbeat, _log: log })
             }
             Target::Url(_) if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                Ok(Site { process: None, _namespace: None, control, base: base.clone(), channel, _log: None })
+                let base = base.clone();
+                Ok(Site { process: None, _namespace: None, control, base, channel, heartbeat, _log: None })
             }
         }
     }
@@ -127,6 +132,11 @@ impl Site {
 
     pub(super) fn channel(&self) -> &str {
         &self.channel
+    }
+
+    /// Another channel's name on the same server.
+    pub(super) fn second_channel(&self) -> String {
+        format!("{}-bystanders", self.channel)
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -196,7 +206,11 @@ impl Site {
         transport: Transport,
         relay: Option<SocketAddr>,
     ) -> Subscription {
-        Subscription { url: self.url(transport.slug(), relay), after: None, policy: client.policy() }
+        let mut url = self.url(transport.slug(), relay);
+        if client.without_retry {
+            url.set_query(Some("retry=none"));
+        }
+        Subscription { url, after: None, policy: client.policy_under(self.heartbeat) }
     }
 
     /// The URL of something in the channel, such as its `events`.
@@ -211,10 +225,11 @@ impl Site {
         process.stall(time).await.map_err(|error| error.to_string())
     }
 
-    /// Kills the server as `kill -9` does, and starts it again after a while.
-    pub(super) async fn restart(&mut self, down_for: Duration) -> Result<(), SiteError> {
+    /// Ends the server, by SIGTERM or as `kill -9` does, and starts it again after a while.
+    pub(super) async fn restart(&mut self, orderly: bool, down_for: Duration) -> Result<(), SiteError> {
         let process = self.process.as_mut().ok_or(SiteError::NeedsBuiltIn("a restart"))?;
-        process.kill().await.map_err(|source| ServerError::Start { program: "kill".to_owned(), source })?;
+        let ended = if orderly { process.terminate().await } else { process.kill().await };
+        ended.map_err(|source| ServerError::Start { program: "kill".to_owned(), source })?;
         tokio::time::sleep(down_for).await;
         process.start_again().await?;
         Ok(())

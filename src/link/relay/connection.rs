@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     answer,
-    fault::{Cut, Direction, Orders, Side},
+    fault::{Cut, Direction, InForce, Orders, Side},
     lane::Lane,
     plug::Plug,
     pump::{self, Pump},
@@ -31,10 +31,15 @@ pub(super) async fn relay(
     seed: u64,
 ) {
     let accepted = Instant::now();
-    let (born, target, silent, answer) = {
+    let (born, target, InForce { silent, refuse, .. }, answer) = {
         let orders = orders.borrow();
-        (orders.now(), orders.target, orders.in_force().silent, orders.take_answer())
+        (orders.now(), orders.target, orders.in_force(), orders.take_answer())
     };
+    if refuse {
+        // It came while the port was being shut.
+        let _ = client.set_zero_linger();
+        return;
+    }
     if silent {
         swallow(&mut client).await;
         return;

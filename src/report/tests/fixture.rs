@@ -81,6 +81,8 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
             pattern: "steady".to_owned(),
             interval_ms: None,
             fault: None,
+            timetable: Vec::new(),
+            bystanders: 0,
             network: None,
             warm_up_s: 1.0,
             measure_s: 10.0,
@@ -102,6 +104,8 @@ pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition:
         steady_s: 10.0,
         cost: Cost::default(),
         recovery: None,
+        recoveries: Vec::new(),
+        explanation: None,
         timeline: Vec::new(),
         upstream: None,
         closed_loop_us: None,
@@ -304,6 +308,7 @@ pub(super) fn cut(client: &str, fault: &str, repetition: u32) -> Record {
         back_ms: back,
         caught_up_ms: back.map(|ms| ms + 6.0),
         bytes_spent: 4_000,
+        requests_spent: 3,
     });
     record.run = format!("{client}-{fault}-{repetition}");
     record
