@@ -36,10 +36,12 @@ impl Expected {
 }
 
 /// What is to be expected of a client under these faults, one after the other, and why: the worst of them
-/// decides.
-pub fn expected(client: &Client, faults: &[Fault]) -> (Expected, &'static str) {
+/// decides. A pause that cuts nothing may still outlast a client's or a server's patience; `given_up` says that
+/// somebody did end a connection, which is then a cut like any other.
+pub fn expected(client: &Client, faults: &[Fault], given_up: bool) -> (Expected, &'static str) {
     let keeps_log = faults.contains(&Fault::RestartWithLog);
-    let each = faults.iter().map(|fault| of_one(client, *fault, keeps_log));
+    let met = |fault: &Fault| if given_up && !fault.cuts() { Fault::Close } else { *fault };
+    let each = faults.iter().map(|fault| of_one(client, met(fault), keeps_log));
     // The first of several that are as bad.
     each.reduce(|worst, next| if next.0 > worst.0 { next } else { worst })
         .unwrap_or((Expected::Everything, "nothing is done to it"))
@@ -96,6 +98,8 @@ pub struct Came {
     pub account: Account,
     /// Whether the first reader was back after the last cut; `None` where nothing was cut.
     pub is_back: Option<bool>,
+    /// Whether a connection was given up although no fault cut it.
+    pub given_up: bool,
     /// How many events were published while it was away, with some room at both ends; `None` where there are
     /// several readers, each of which was away for a time of its own.
     pub meanwhile: Option<u64>,
@@ -103,7 +107,7 @@ pub struct Came {
 
 /// The explanation of a run, with the events that it does not explain.
 pub fn explain(client: &Client, faults: &[Fault], came: Came) -> Explanation {
-    let (expected, reason) = expected(client, faults);
+    let (expected, reason) = expected(client, faults, came.given_up);
     let Account { lost, lost_announced, duplicated, out_of_order, gaps, .. } = came.account;
     let never_to_be = duplicated + out_of_order;
     let beyond = match expected {
@@ -130,7 +134,7 @@ mod tests {
 
     fn outcomes(text: &str) -> Vec<(Fault, Expected)> {
         let client = client(text);
-        Fault::ALL.map(|fault| (fault, expected(&client, &[fault]).0)).into()
+        Fault::ALL.map(|fault| (fault, expected(&client, &[fault], false).0)).into()
     }
 
     #[test]
@@ -170,15 +174,32 @@ mod tests {
     #[test]
     fn the_worst_of_several_faults_decides_and_a_log_on_disk_survives_all_of_them() {
         let sse = client("transport = 'sse'");
-        assert_eq!(expected(&sse, &[Fault::Reset, Fault::Http204, Fault::Close]).0, Expected::NeverBack);
-        assert_eq!(expected(&sse, &[Fault::Reset, Fault::Restart]).0, Expected::Announced);
-        assert_eq!(expected(&sse, &[Fault::Restart, Fault::RestartWithLog]).0, Expected::Everything);
-        assert_eq!(expected(&sse, &[]).0, Expected::Everything);
+        assert_eq!(
+            expected(&sse, &[Fault::Reset, Fault::Http204, Fault::Close], false).0,
+            Expected::NeverBack
+        );
+        assert_eq!(expected(&sse, &[Fault::Reset, Fault::Restart], false).0, Expected::Announced);
+        assert_eq!(expected(&sse, &[Fault::Restart, Fault::RestartWithLog], false).0, Expected::Everything);
+        assert_eq!(expected(&sse, &[], false).0, Expected::Everything);
+    }
+
+    #[test]
+    fn a_pause_that_outlasts_somebodys_patience_is_a_cut() {
+        let bare = client("transport = 'websocket'");
+        assert_eq!(expected(&bare, &[Fault::Hold], false).0, Expected::Everything);
+        assert_eq!(expected(&bare, &[Fault::Hold], true).0, Expected::NeverBack);
+        let naive = client("transport = 'long-poll'\nresume = false");
+        assert_eq!(expected(&naive, &[Fault::Stall], true).0, Expected::Meanwhile);
     }
 
     #[test]
     fn what_a_policy_does_not_explain_is_counted() {
-        let came = |account, is_back, meanwhile| Came { account, is_back: Some(is_back), meanwhile };
+        let came = |account, is_back, meanwhile| Came {
+            account,
+            is_back: Some(is_back),
+            given_up: false,
+            meanwhile,
+        };
         let lost = |lost, lost_announced| Account { lost, lost_announced, ..Account::default() };
         let unexplained = |text: &str, fault, came: Came| explain(&client(text), &[fault], came).unexplained;
         let (poll, naive) = ("transport = 'long-poll'", "transport = 'long-poll'\nresume = false");

@@ -287,14 +287,34 @@ pub struct Storm {
     pub connects: Vec<u64>,
     /// Readers that were open again for the first time, in each bucket.
     pub back: Vec<u64>,
+    /// Of those, how many came as far as a TCP connection: what the server saw of it.
+    #[serde(default)]
+    pub reached: Vec<u64>,
     /// The fullest bucket of `connects`, as a rate per second.
     pub peak_connects_per_second: f64,
+    /// The fullest bucket of `reached`, as a rate per second.
+    #[serde(default)]
+    pub peak_reached_per_second: f64,
     /// Milliseconds from the cut until half of them were back; `None` for never, here and below.
     pub back_p50_ms: Option<f64>,
     /// Until 95 in 100 were.
     pub back_p95_ms: Option<f64>,
     /// Until all were.
     pub back_max_ms: Option<f64>,
+    /// What readers noticed that were not cut; `None` where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bystanders: Option<Bystanders>,
+}
+
+/// What readers of another channel of the same server noticed while many were cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bystanders {
+    /// How many.
+    pub readers: u32,
+    /// Their latencies before the cut.
+    pub before_us: Option<Latency>,
+    /// From the cut until the last of those that were cut was back.
+    pub during_us: Option<Latency>,
 }
 
 /// What the server believed of readers that were gone.

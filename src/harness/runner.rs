@@ -140,6 +140,7 @@ fn leave_out_impossible(definition: &mut Definition, target: &Target) {
         if had_faults && conditions.faults().is_empty() {
             conditions.rate.clear();
         }
+        conditions.bystanders = None;
         conditions.clients.retain(|name| definition.clients.iter().any(|client| client.name == *name));
     }
 }
@@ -162,6 +163,12 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
     if planned(Fault::kills) {
         words.push(format!(
             "{}: restarts are left out: only the built-in server is ours to kill",
+            definition.name
+        ));
+    }
+    if definition.conditions.iter().any(|conditions| conditions.bystanders.is_some()) {
+        words.push(format!(
+            "{}: bystanders are left out: another server's clock is not ours",
             definition.name
         ));
     }

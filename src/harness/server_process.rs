@@ -52,7 +52,7 @@ pub struct ServerProcess {
     /// The words that start it elsewhere than here; none where it runs here.
     prefix: Vec<String>,
     child: Child,
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     /// Where it answers HTTP.
     pub http: SocketAddr,
     /// Where the bare TCP floor listens.
@@ -109,7 +109,7 @@ impl ServerProcess {
     async fn start_at(options: ServerOptions, ip: IpAddr, prefix: Vec<String>) -> Result<Self, ServerError> {
         let Started { child, stdin, http, floor, queueing } =
             spawn(&options, &prefix, SocketAddr::new(ip, 0)).await?;
-        Ok(ServerProcess { options, prefix, child, _stdin: stdin, http, floor, queueing })
+        Ok(ServerProcess { options, prefix, child, stdin, http, floor, queueing })
     }
 
     /// Its process id, for accounting; `None` once it is gone.
@@ -141,9 +141,9 @@ impl ServerProcess {
     pub async fn terminate(&mut self) -> io::Result<()> {
         #[cfg(unix)]
         signal::terminate(self.pid().ok_or_else(|| io::Error::other("it has ended"))?)?;
-        // Elsewhere the end of its input is what asks it.
-        #[cfg(not(unix))]
-        drop(self._stdin.take());
+        // Its input ends too: where there are no signals that is what asks it, and its thread that reads there
+        // would hold it up elsewhere.
+        drop(self.stdin.take());
         match tokio::time::timeout(ENDS_WITHIN, self.child.wait()).await {
             Ok(ended) => ended.map(drop),
             Err(_) => Err(io::Error::other(format!("it did not end within {} s", ENDS_WITHIN.as_secs()))),
@@ -169,7 +169,7 @@ impl ServerProcess {
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         let Started { child, stdin, http, floor, queueing } =
             spawn(&self.options, &self.prefix, self.http).await?;
-        (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
+        (self.child, self.stdin, self.http, self.floor) = (child, stdin, http, floor);
         self.queueing = queueing;
         Ok(())
     }

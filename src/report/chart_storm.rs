@@ -7,6 +7,7 @@ use crate::{
     report::{
         axis::Axis,
         canvas::{self, Area, MARGIN, WIDTH},
+        condition::fault_in_words,
         curves::{self, Curve, CurvePanel, extent},
         palette::Look,
         statistics::Estimate,
@@ -44,7 +45,10 @@ impl Storm {
             if groups.is_empty() {
                 continue;
             }
-            let name = plural(condition.readers.into(), "reader");
+            let readers = plural(condition.readers.into(), "reader");
+            let several = summary.conditions.iter().any(|other| other.fault != condition.fault);
+            let fault = condition.fault.as_deref().filter(|_| several).map(fault_in_words);
+            let name = fault.map_or_else(|| readers.clone(), |fault| format!("{readers}, {fault}"));
             let panel = |what: &str, points: fn(&Group<'_>) -> Vec<(f64, f64)>| CurvePanel {
                 heading: format!("{what}: {name}"),
                 curves: groups

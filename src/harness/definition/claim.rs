@@ -132,6 +132,16 @@ pub enum Figure {
     ServerCpuPerThousand,
     /// The most attempts to connect within a tenth of a second after a cut, as a rate per second.
     PeakConnectsPerSecond,
+    /// The same of those that came as far as a TCP connection.
+    PeakReachedPerSecond,
+    /// Microseconds: the latency of readers that are not cut, before the cut.
+    BystandersBeforeP50,
+    /// Microseconds: the same.
+    BystandersBeforeP99,
+    /// Microseconds: from the cut until the last of the others was back.
+    BystandersDuringP50,
+    /// Microseconds: the same.
+    BystandersDuringP99,
     /// Milliseconds from the cut until half of the readers were back.
     BackP50Ms,
     /// Milliseconds from the cut until 95 in 100 readers were back.

@@ -22,7 +22,9 @@ use crate::{
         plan::Group,
         publisher::Publish,
         reader::{self, Latencies, Notes, Sighting, Timing},
-        record::{Bytes, Cost, CutRecovery, Latency, Record, Upstream, Zombies},
+        record::{
+            Bystanders, Bytes, Cost, CutRecovery, Latency, MomentKind, Record, Storm, Upstream, Zombies,
+        },
         recovery::{self, Spent},
         storm, zombies,
     },
@@ -43,6 +45,9 @@ pub(super) struct Measured<'a> {
     pub(super) bytes: Totals,
     pub(super) cost: Cost,
     pub(super) story: &'a Story,
+    /// What the bystanders received: when each event was meant to be published, and how many microseconds
+    /// later it came.
+    pub(super) bystanders: &'a [(Timestamp, u64)],
     pub(super) timing: &'a Timing,
 }
 
@@ -59,7 +64,10 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     let sightings: Vec<_> = notes.iter().map(|reader| reader.sightings()).collect();
     let first = sightings.first().map(Vec::as_slice).unwrap_or_default();
     let first_cut = story.cuts.first().map(|cut| cut.at);
-    let storm = first_cut.filter(|_| notes.len() > 1).map(|at| storm::storm(at, story.end, &sightings));
+    let storm = first_cut.filter(|_| notes.len() > 1).map(|at| {
+        let storm = storm::storm(at, story.end, &sightings);
+        Storm { bystanders: bystanders(measured, at, storm.back_max_ms), ..storm }
+    });
     let zombies = first_cut.and_then(|at| zombies(measured, at, &sightings));
     let recoveries = recoveries(measured, at_index, first, &published);
     let recovery = recoveries.first().map(|first| first.recovery);
@@ -79,13 +87,18 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
     let last = recoveries.last().map(|last| last.recovery);
     let caught_up = last.is_none_or(|recovery| recovery.caught_up_ms.is_some());
+    let lost_one = |seen: &[Sighting]| seen.iter().any(|it| it.what == MomentKind::Closed);
+    let given_up = story.cuts.is_empty() && sightings.iter().any(|reader| lost_one(reader));
     let faults: Vec<_> = group.condition.faults().into_iter().map(|timed| timed.fault).collect();
     let explanation = (!faults.is_empty()).then(|| {
         let is_back = last.map(|recovery| recovery.back_ms.is_some());
-        let meanwhile = (notes.len() == 1).then(|| meanwhile(measured, &recoveries, &published));
-        explain(client, &faults, Came { account, is_back, meanwhile })
+        // Who was given up without a cut was away from a time that nobody noted.
+        let one = notes.len() == 1 && !given_up;
+        let meanwhile = one.then(|| meanwhile(measured, &recoveries, &published));
+        explain(client, &faults, Came { account, is_back, given_up, meanwhile })
     });
-    let err = broken_promise(client, &account, unreadable, !story.cuts.is_empty(), caught_up)
+    let cut = given_up || !story.cuts.is_empty();
+    let err = broken_promise(client, &account, unreadable, cut, caught_up)
         .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
@@ -115,6 +128,24 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         err,
         ..empty(definition, group, client, measured.started)
     }
+}
+
+/// What those noticed who were not cut: before, and until the last of the others was back.
+fn bystanders(measured: &Measured<'_>, cut: Timestamp, back_max_ms: Option<f64>) -> Option<Bystanders> {
+    let Measured { bystanders, story, timing, group, .. } = *measured;
+    let until = back_max_ms.map_or(story.end, |ms| cut + Duration::from_secs_f64(ms / 1e3));
+    let within = |is: &dyn Fn(Timestamp) -> bool| {
+        let mut histogram = reader::histogram();
+        for (_, micros) in bystanders.iter().filter(|(intended, _)| is(*intended)) {
+            histogram.saturating_record(*micros);
+        }
+        latency(&histogram)
+    };
+    (!bystanders.is_empty()).then(|| Bystanders {
+        readers: group.condition.bystanders,
+        before_us: within(&|intended| timing.is_measured(intended) && intended < cut),
+        during_us: within(&|intended| intended >= cut && intended <= until),
+    })
 }
 
 /// What each cut did to the first reader, until the next one.

@@ -107,7 +107,7 @@ pub(super) async fn contender<'a>(
             stop: contender.stop.clone(),
             timing: timing.clone(),
             latencies: contender.latencies.clone(),
-            keep_sightings: condition.has(Fault::cuts),
+            keep_sightings: condition.has(|_| true),
             seed: condition.seed ^ u64::from(number),
             after: spread(client, &mut rng) + OPENING_PACE * number,
         }));

@@ -1,6 +1,7 @@
 //! One group of clients, measured: open, publish, cut, catch up, close, account.
 
 mod account;
+mod bystanders;
 mod contender;
 mod ordeal;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub use site::{Site, Target};
 
 use self::{
     account::Measured,
+    bystanders::Bystanders,
     contender::{Contender, OwnUsage},
     site::SiteError,
 };
@@ -53,6 +55,8 @@ enum Failure {
     Control(#[from] ControlError),
     #[error("{open} of {all} readers of {client} opened within {} s{}", contender::OPENS_WITHIN.as_secs(), .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
     NotOpen { client: String, open: usize, all: usize, cause: Option<String> },
+    #[error("{0} of {1} bystanders opened: ask for fewer of them")]
+    NoBystanders(usize, u32),
     #[error("a reader that was to be stalled could not open: {0}")]
     Stalled(#[from] stalled::NotOpen),
     #[error("losing packets needs Linux: leave the fault unplug out, or run it there")]
@@ -108,6 +112,10 @@ async fn measure(
     for contender in &contenders {
         contender::wait_until_open(contender).await?;
     }
+    let bystanders = match group.clients.first() {
+        Some(client) => Bystanders::start(&site, environment, client, &group.condition).await?,
+        None => None,
+    };
     tokio::time::sleep(SETTLE).await;
 
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
@@ -119,6 +127,10 @@ async fn measure(
     // First, since whatever else went wrong is its consequence.
     site.still_there()?;
     let story = told?;
+    let bystanders = match bystanders {
+        Some(bystanders) => bystanders.end(&site.control()).await?,
+        None => Vec::new(),
+    };
     let cut = group.condition.has(Fault::cuts);
     contender::wait_until_arrived(&contenders, story.last, cut).await;
     let steady_s = clock.now().since(steady_from).as_secs_f64();
@@ -152,6 +164,7 @@ async fn measure(
             bytes,
             cost: with_own_processes(cost, own),
             story: &story,
+            bystanders: &bystanders,
             timing: &timing,
         }));
     }

@@ -61,6 +61,7 @@ pub(crate) fn record(
         bytes: Totals::NOTHING,
         cost: Cost::default(),
         story: &story,
+        bystanders: &[],
         timing: &Timing::new(),
     })
 }

@@ -134,9 +134,23 @@ impl Site {
         &self.channel
     }
 
-    /// Another channel's name on the same server.
-    pub(super) fn second_channel(&self) -> String {
+    /// A channel of its own on the same server, for readers that are left alone.
+    pub(super) fn bystanders_channel(&self) -> String {
         format!("{}-bystanders", self.channel)
+    }
+
+    /// A reader of that channel, without a relay.
+    pub(super) fn bystander(&self, client: &Client) -> Result<Box<dyn Subscriber>, SiteError> {
+        let channel = self.bystanders_channel();
+        let transport = match client.transport {
+            Subject::Floor => {
+                return Ok(client::floor::subscriber(self.address(client.transport)?, &channel, None));
+            }
+            Subject::Transport(transport) => transport,
+        };
+        let url = self.control.url(&format!("channels/{channel}/{}", transport.slug()));
+        let subscription = Subscription { url, ..self.subscription(client, transport, None) };
+        Ok(client::subscriber(transport, subscription))
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
