@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
 
+mod session;
+
 use std::{
-    fs,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,11 +15,8 @@ use pushlab::{
     harness::{
         catalogue::Sourced,
         definition::Definition,
-        plan::Form,
         record::{Bytes, Record},
-        run::{Environment, Target},
-        runner::{self, Session},
-        server_process::ServerOptions,
+        run::Target,
     },
     report::figure::{Parts, application, wire},
     server::{self, Config, State},
@@ -119,33 +117,12 @@ async fn run() -> (Vec<Record>, Conversations) {
     tokio::spawn(server::run(tcp, State::new(config, Clock::start()), CancellationToken::new()));
     let (address, conversations) = listener_on_the_way(server).await;
 
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
     let clock = Clock::start();
-    let options = ServerOptions {
-        program: "none".into(),
-        clock,
-        heartbeat_ms: None,
-        retry_ms: None,
-        queueing: false,
-        log: None,
-    };
     let target = Target::Url(format!("http://{address}/").parse().unwrap());
-    let environment = Environment { clock, target, server: options };
     let definition = Definition::parse("split", "split.toml", DEFINITION).unwrap();
-    let session = Session {
-        experiments: vec![Sourced { definition, text: DEFINITION.to_owned() }],
-        form: Form::Quick,
-        repetitions: None,
-        seed: 1,
-        out: Some(out.clone()),
-        command: vec!["a test".to_owned()],
-    };
-    let interrupt = CancellationToken::new();
-    let running = runner::run(session, &environment, &interrupt);
-    tokio::time::timeout(Duration::from_secs(60), running).await.unwrap().unwrap();
-    let lines = fs::read_to_string(out.join("split/runs.jsonl")).unwrap();
-    (lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), conversations)
+    let experiment = Sourced { definition, text: DEFINITION.to_owned() };
+    let ran = session::run(experiment, 1, &session::environment(clock, target, clock)).await;
+    (ran.records, conversations)
 }
 
 /// What the listener says of the readers of one transport.

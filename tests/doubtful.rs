@@ -2,27 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
 
+mod session;
+
 use std::{
     fs,
     path::Path,
     process::{Child, Command},
-    time::Duration,
 };
 
 use pushlab::{
     clock::Clock,
-    harness::{
-        catalogue::Sourced,
-        definition::Definition,
-        plan::Form,
-        record::Record,
-        run::{Environment, Target},
-        runner::{self, Session},
-        server_process::ServerOptions,
-    },
+    harness::{catalogue::Sourced, definition::Definition, record::Record, run::Target},
     report,
 };
-use tokio_util::sync::CancellationToken;
 
 const DEFINITION: &str = r#"
 question = "Is it said?"
@@ -115,34 +107,14 @@ fn a_machine_short_of_cpu() {
 
 /// A server whose clock is not ours, by so many milliseconds.
 async fn with_clock_off_by(millis: i64) -> (Vec<Record>, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
     let clock = Clock::start();
     let wrong = Clock::from_anchor(clock.anchor_ns() + millis * 1_000_000);
-    let server = ServerOptions {
-        program: PROGRAM.into(),
-        clock: wrong,
-        heartbeat_ms: None,
-        retry_ms: None,
-        queueing: false,
-        log: None,
-    };
-    let environment = Environment { clock, target: Target::BuiltIn, server };
     let definition = Definition::parse("said", "said.toml", DEFINITION).unwrap();
-    let session = Session {
-        experiments: vec![Sourced { definition, text: DEFINITION.to_owned() }],
-        form: Form::Quick,
-        repetitions: None,
-        seed: 1,
-        out: Some(out.clone()),
-        command: vec!["a test".to_owned()],
-    };
-    let interrupt = CancellationToken::new();
-    let run = runner::run(session, &environment, &interrupt);
-    let outcome = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap().unwrap();
-    assert_eq!(outcome.failed, 0);
-    report::write(&out).unwrap();
-    said(&out)
+    let experiment = Sourced { definition, text: DEFINITION.to_owned() };
+    let ran = session::run(experiment, 1, &session::environment(clock, Target::BuiltIn, wrong)).await;
+    assert_eq!(ran.outcome.failed, 0);
+    report::write(ran.folder()).unwrap();
+    said(ran.folder())
 }
 
 #[tokio::test]

@@ -4,22 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has said so")]
 
-use std::path::Path;
+mod session;
 
 use pushlab::{
     clock::Clock,
     harness::{
         catalogue::{self, Sourced},
         definition::{Definition, Fault, Figure},
-        plan::Form,
         record::Record,
-        run::{Environment, Target},
-        runner::{self, Session},
-        server_process::ServerOptions,
+        run::Target,
     },
     report::{self, Outcome},
 };
-use tokio_util::sync::CancellationToken;
 
 /// What an experiment came to.
 struct Ran {
@@ -48,29 +44,15 @@ async fn run(name: &str, repetitions: u32, cut_down: impl FnOnce(&mut Definition
     let Sourced { mut definition, text } = catalogue::find(name).unwrap();
     cut_down(&mut definition);
     let clock = Clock::start();
-    let program = Path::new(env!("CARGO_BIN_EXE_experiment")).to_owned();
-    let server =
-        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false, log: None };
-    let environment = Environment { clock, target: Target::BuiltIn, server };
-    let folder = tempfile::tempdir().unwrap();
-    let session = Session {
-        experiments: vec![Sourced { definition, text }],
-        form: Form::Quick,
-        repetitions: Some(repetitions),
-        seed: 1,
-        out: Some(folder.path().join("out")),
-        command: Vec::new(),
-    };
-    let outcome = runner::run(session, &environment, &CancellationToken::new()).await.unwrap();
-    let lines = std::fs::read_to_string(outcome.folder.join(name).join("runs.jsonl")).unwrap();
-    let records: Vec<Record> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for record in &records {
+    let environment = session::environment(clock, Target::BuiltIn, clock);
+    let ran = session::run(Sourced { definition, text }, repetitions, &environment).await;
+    for record in &ran.records {
         assert_eq!(record.err, None, "{}", record.run);
     }
-    let written = report::write(&outcome.folder).unwrap();
+    let written = report::write(ran.folder()).unwrap();
     assert!(written.incomplete.is_empty(), "{:?}", written.incomplete);
-    let summary = report::terminal_summary(&outcome.folder).unwrap();
-    Ran { records, verdicts: written.verdicts, summary }
+    let summary = report::terminal_summary(ran.folder()).unwrap();
+    Ran { records: ran.records, verdicts: written.verdicts, summary }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

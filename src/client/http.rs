@@ -24,6 +24,7 @@ use url::Url;
 
 use super::{
     Cause, Context,
+    driver::Driver,
     endpoint::{Endpoint, request_target},
     lifecycle::{FAREWELL, Over},
     limits,
@@ -37,6 +38,7 @@ pub(super) struct Http {
     pub(super) tally: Arc<Tally>,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<TokioIo<Counted>, Full<Bytes>>,
+    driver: Driver,
     /// How the driver came to its end, after which it must not be polled again.
     ended: Option<Cause>,
 }
@@ -143,12 +145,12 @@ impl Http {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| cause_of(&error))?;
-        Ok(Http { endpoint, tally, sender, connection, ended: None })
+        Ok(Http { endpoint, tally, sender, connection, driver: Driver::new(), ended: None })
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Cause> {
-        let Http { tally, sender, connection, ended, .. } = self;
-        drive(connection, ended, async {
+        let Http { tally, sender, connection, driver, ended, .. } = self;
+        drive(driver, connection, ended, async {
             sender.ready().await?;
             tally.begin_request();
             sender.send_request(request).await
@@ -160,7 +162,7 @@ impl Http {
     pub(super) async fn chunk(&mut self, body: &mut Incoming) -> Option<Result<Bytes, Cause>> {
         loop {
             let frame = async { body.frame().await.transpose() };
-            match drive(&mut self.connection, &mut self.ended, frame).await {
+            match drive(&self.driver, &mut self.connection, &mut self.ended, frame).await {
                 Ok(None) => return None,
                 Ok(Some(frame)) => {
                     // Trailers say nothing here.
@@ -211,18 +213,25 @@ impl Http {
 
 /// Polls a connection beside a future that waits for something that it does.
 async fn drive<T>(
+    driver: &Driver,
     connection: &mut Connection<TokioIo<Counted>, Full<Bytes>>,
     ended: &mut Option<Cause>,
     future: impl Future<Output = hyper::Result<T>>,
 ) -> Result<T, Cause> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        if ended.is_none()
-            && let Poll::Ready(end) = connection.poll_without_shutdown(cx)
-        {
-            *ended = Some(end.map_or_else(|error| cause_of(&error), |()| Cause::Closed(None)));
-        }
-        match (future.as_mut().poll(cx), &*ended) {
+        let polled = driver.poll(
+            cx,
+            |cx| {
+                if ended.is_none()
+                    && let Poll::Ready(end) = connection.poll_without_shutdown(cx)
+                {
+                    *ended = Some(end.map_or_else(|error| cause_of(&error), |()| Cause::Closed(None)));
+                }
+            },
+            future.as_mut(),
+        );
+        match (polled, &*ended) {
             (Poll::Ready(done), _) => Poll::Ready(done.map_err(|error| cause_of(&error))),
             // It would wait for ever: the handle does not notice while the driver has only ended and is
             // not dropped.

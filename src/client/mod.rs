@@ -14,12 +14,13 @@
 //! | `backoff` | how long to wait; pure |
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
 //! | `message` | what a WebSocket message says |
-//! | `http`, `endpoint` | from a URL to an HTTP connection over the counting stream |
+//! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
 //! | `refusal` | what a server says when it does not give what was asked for |
 //! | `limits` | what a server can make a client hold |
 
 mod answer;
 pub mod backoff;
+mod driver;
 mod endpoint;
 pub mod floor;
 mod http;

@@ -96,6 +96,47 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+impl Record {
+    /// A run under these conditions of which nothing is known yet, not even its name.
+    pub fn blank(parameters: Parameters) -> Self {
+        Record {
+            experiment: String::new(),
+            run: String::new(),
+            transport: String::new(),
+            client: String::new(),
+            repetition: 1,
+            parameters,
+            started_ms: 0.0,
+            expected: 0,
+            delivered: 0,
+            lost: 0,
+            duplicated: 0,
+            out_of_order: 0,
+            gaps: 0,
+            lost_announced: 0,
+            bunched: 0,
+            latency_us: None,
+            bytes: Bytes::default(),
+            opening: Bytes::default(),
+            steady: Bytes::default(),
+            steady_s: 0.0,
+            cost: Cost::default(),
+            recovery: None,
+            recoveries: Vec::new(),
+            explanation: None,
+            storm: None,
+            zombies: None,
+            memory: None,
+            timeline: Vec::new(),
+            upstream: None,
+            closed_loop_us: None,
+            harness: None,
+            doubtful: Vec::new(),
+            err: None,
+        }
+    }
+}
+
 /// The conditions of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {

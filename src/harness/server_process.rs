@@ -45,6 +45,20 @@ pub struct ServerOptions {
     pub queueing: bool,
 }
 
+impl ServerOptions {
+    /// As `server` itself starts where it is told nothing: its own heartbeat and `retry:`, channels in memory.
+    pub fn new(program: impl Into<PathBuf>, clock: Clock) -> Self {
+        ServerOptions {
+            program: program.into(),
+            clock,
+            heartbeat_ms: None,
+            retry_ms: None,
+            log: None,
+            queueing: false,
+        }
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct ServerProcess {

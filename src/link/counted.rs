@@ -120,12 +120,12 @@ impl AsyncRead for Counted {
             return Poll::Ready(Ok(()));
         }
         tally.read_at_ns.store(this.clock.now().as_nanos(), Relaxed);
-        tally.application_in.fetch_add(read.len() as u64, Relaxed);
+        Tally::raise(&tally.application_in, read.len() as u64);
         if tally.head_expected_in.load(Relaxed) {
             tally.head_expected_in.store(false, Relaxed);
             this.heads_in.expect();
         }
-        tally.heads_in.fetch_add(this.heads_in.scan(read), Relaxed);
+        Tally::raise(&tally.heads_in, this.heads_in.scan(read));
         Poll::Ready(Ok(()))
     }
 }
@@ -135,12 +135,12 @@ impl AsyncWrite for Counted {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
         let tally = &this.tally;
-        tally.application_out.fetch_add(written as u64, Relaxed);
+        Tally::raise(&tally.application_out, written as u64);
         if tally.head_expected_out.load(Relaxed) {
             tally.head_expected_out.store(false, Relaxed);
             this.heads_out.expect();
         }
-        tally.heads_out.fetch_add(this.heads_out.scan(&bytes[..written]), Relaxed);
+        Tally::raise(&tally.heads_out, this.heads_out.scan(&bytes[..written]));
         Poll::Ready(Ok(written))
     }
 

@@ -6,8 +6,7 @@ use crate::{
     harness::{definition::Figure, record},
     report::{
         axis::Axis,
-        canvas::{self, Area, MARGIN, WIDTH},
-        curves::{self, Curve, CurvePanel, extent},
+        curves::{self, Around, Curve, CurvePanel, extent},
         palette::Look,
         summary::{Group, Summary},
         units::Unit,
@@ -73,21 +72,17 @@ impl Memory {
     /// # Errors
     /// What the drawing library says.
     pub(super) fn draw(&self) -> Result<String, String> {
-        let height =
-            canvas::header_height(Self::TITLE, SUBTITLE) + curves::height(self.panels.len()) + MARGIN;
-        canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
-            let y = canvas.header(Self::TITLE, SUBTITLE);
-            if self.panels.is_empty() {
-                let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
-                return canvas.nothing(area, "no run of this experiment stalled a reader");
-            }
-            let (times, growth) = extent(&self.panels);
-            let x = Axis::linear(Unit::Millis, times);
-            let y_axis = Axis::linear(Unit::Bytes, growth).with_room(0.06);
-            curves::draw(canvas, y, &self.panels, |_| {
-                ((x, "Time since the first event"), (y_axis, "Growth"))
-            });
-        })
+        let caption = self.caption();
+        let around = Around {
+            title: Self::TITLE,
+            subtitle: SUBTITLE,
+            caption: &caption,
+            nothing: "no run of this experiment stalled a reader",
+        };
+        let (times, growth) = extent(&self.panels);
+        let x = Axis::linear(Unit::Millis, times);
+        let y = Axis::linear(Unit::Bytes, growth).with_room(0.06);
+        curves::picture(&around, &self.panels, |_| ((x, "Time since the first event"), (y, "Growth")))
     }
 }
 

@@ -6,9 +6,8 @@ use crate::{
     harness::{definition::Figure, record::Record},
     report::{
         axis::Axis,
-        canvas::{self, Area, MARGIN, WIDTH},
         condition::fault_in_words,
-        curves::{self, Curve, CurvePanel, extent},
+        curves::{self, Around, Curve, CurvePanel, extent},
         palette::Look,
         statistics::Estimate,
         summary::{Group, Summary},
@@ -103,23 +102,22 @@ impl Storm {
             .zip(&self.back)
             .flat_map(|(one, other)| [one.clone(), other.clone()])
             .collect();
-        let height = canvas::header_height(Self::TITLE, SUBTITLE) + curves::height(panels.len()) + MARGIN;
-        canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
-            let y = canvas.header(Self::TITLE, SUBTITLE);
-            if panels.is_empty() {
-                let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
-                return canvas.nothing(area, "no run of this experiment cut several readers at once");
+        let caption = self.caption();
+        let around = Around {
+            title: Self::TITLE,
+            subtitle: SUBTITLE,
+            caption: &caption,
+            nothing: "no run of this experiment cut several readers at once",
+        };
+        curves::picture(&around, &panels, |panel| {
+            let (times, values) = extent(std::slice::from_ref(panel));
+            let x = Axis::linear(Unit::Millis, times);
+            if self.back.contains(panel) {
+                ((x, "Time from the cut"), (Axis::linear(Unit::Count, [105.0]), "% of the readers"))
+            } else {
+                let y = Axis::linear(Unit::Count, values).with_room(0.06);
+                ((x, "Time from the cut"), (y, "per second"))
             }
-            curves::draw(canvas, y, &panels, |panel| {
-                let (times, values) = extent(std::slice::from_ref(panel));
-                let x = Axis::linear(Unit::Millis, times);
-                if self.back.contains(panel) {
-                    ((x, "Time from the cut"), (Axis::linear(Unit::Count, [105.0]), "% of the readers"))
-                } else {
-                    let y = Axis::linear(Unit::Count, values).with_room(0.06);
-                    ((x, "Time from the cut"), (y, "per second"))
-                }
-            });
         })
     }
 }

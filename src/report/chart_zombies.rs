@@ -6,9 +6,8 @@ use crate::{
     harness::definition::Figure,
     report::{
         axis::Axis,
-        canvas::{self, Area, MARGIN, WIDTH},
         condition::fault_in_words,
-        curves::{self, Curve, CurvePanel, extent},
+        curves::{self, Around, Curve, CurvePanel, extent},
         palette::Look,
         summary::Summary,
         units::Unit,
@@ -89,21 +88,19 @@ impl Zombies {
     /// # Errors
     /// What the drawing library says.
     pub(super) fn draw(&self) -> Result<String, String> {
-        let height =
-            canvas::header_height(Self::TITLE, SUBTITLE) + curves::height(self.panels.len()) + MARGIN;
-        canvas::draw(height, Self::TITLE, &self.caption(), |canvas| {
-            let y = canvas.header(Self::TITLE, SUBTITLE);
-            if self.panels.is_empty() {
-                let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
-                return canvas.nothing(area, "no run of this experiment left a reader for dead");
-            }
-            let (intervals, times) = extent(&self.panels);
-            let x = Axis::logarithmic(Unit::Millis, intervals.iter().copied());
-            // Both axes span the intervals too, so that the times can be read as multiples of them.
-            let y_axis = Axis::logarithmic(Unit::Millis, times.into_iter().chain(intervals)).with_room(0.12);
-            curves::draw(canvas, y, &self.panels, |_| {
-                ((x, "Interval of the server's heartbeat"), (y_axis, "Still counted for"))
-            });
+        let caption = self.caption();
+        let around = Around {
+            title: Self::TITLE,
+            subtitle: SUBTITLE,
+            caption: &caption,
+            nothing: "no run of this experiment left a reader for dead",
+        };
+        let (intervals, times) = extent(&self.panels);
+        let x = Axis::logarithmic(Unit::Millis, intervals.iter().copied());
+        // Both axes span the intervals too, so that the times can be read as multiples of them.
+        let y = Axis::logarithmic(Unit::Millis, times.into_iter().chain(intervals)).with_room(0.12);
+        curves::picture(&around, &self.panels, |_| {
+            ((x, "Interval of the server's heartbeat"), (y, "Still counted for"))
         })
     }
 }

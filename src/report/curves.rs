@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report::{
     axis::Axis,
-    canvas::{Align, Area, Canvas, MARGIN, WIDTH},
+    canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
     font::{Font, HEADING, NORMAL, SMALL},
     palette::Look,
     panel::{horizontal_axis, vertical_axis},
@@ -40,18 +40,46 @@ pub(super) struct Curve {
 /// An axis with what is written beside it.
 pub(super) type Titled<'t> = (Axis, &'t str);
 
-/// The height of a legend and so many panels.
-pub(super) fn height(panels: usize) -> f64 {
-    LEGEND + PANEL * panels.max(1) as f64
-}
-
 /// The largest coordinates of all curves.
 pub(super) fn extent(panels: &[CurvePanel]) -> (Vec<f64>, Vec<f64>) {
     panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| curve.points.iter().copied()).unzip()
 }
 
-/// Draws a legend and one panel below the other, each with the axes that `axes` gives for it.
-pub(super) fn draw<'t>(
+/// What stands around the curves of a picture.
+pub(super) struct Around<'t> {
+    /// What it asks.
+    pub title: &'t str,
+    /// How to read it.
+    pub subtitle: &'t str,
+    /// What it answers, in one sentence.
+    pub caption: &'t str,
+    /// What it says where there is no curve.
+    pub nothing: &'t str,
+}
+
+/// A whole picture: one panel below the other, each with the axes that `axes` gives for it.
+///
+/// # Errors
+/// What the drawing library says.
+pub(super) fn picture<'t>(
+    around: &Around<'_>,
+    panels: &[CurvePanel],
+    axes: impl Fn(&CurvePanel) -> (Titled<'t>, Titled<'t>),
+) -> Result<String, String> {
+    let Around { title, subtitle, caption, nothing } = *around;
+    let curves = LEGEND + PANEL * panels.len().max(1) as f64;
+    let height = canvas::header_height(title, subtitle) + curves + MARGIN;
+    canvas::draw(height, title, caption, |canvas| {
+        let y = canvas.header(title, subtitle);
+        if panels.is_empty() {
+            let area = Area { left: MARGIN, top: y, right: WIDTH - MARGIN, bottom: height - MARGIN };
+            return canvas.nothing(area, nothing);
+        }
+        draw(canvas, y, panels, axes);
+    })
+}
+
+fn draw<'t>(
     canvas: &mut Canvas<'_>,
     top: f64,
     panels: &[CurvePanel],

@@ -35,9 +35,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     server::max_connections();
     let clock = Clock::start();
     let program = std::env::current_exe().context("this program can't find itself to start the server")?;
-    let server =
-        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, log: None, queueing: false };
-    let environment = Environment { clock, target, server };
+    let environment = Environment { clock, target, server: ServerOptions::new(program, clock) };
     let session = Session {
         experiments: experiments?,
         form: args.profile,

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::harness::{
     manifest::{Machine, Manifest},
-    record::{Bytes, Cost, Latency, Moment, MomentKind, Parameters, Record, Recovery},
+    record::{Bytes, Latency, Moment, MomentKind, Parameters, Record, Recovery},
 };
 
 pub(super) const LATENCY: &str = include_str!("latency.toml");
@@ -64,54 +64,30 @@ pub(super) fn write_folder(dir: &Path, manifest: &Manifest, records: &[Record]) 
 
 /// A record of a run in which nothing was measured yet.
 pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition: u32) -> Record {
+    let parameters = Parameters {
+        heartbeat_ms: None,
+        timetable: Vec::new(),
+        bystanders: 0,
+        readers: 1,
+        rate: 20.0,
+        payload_bytes: 100,
+        pattern: "steady".to_owned(),
+        interval_ms: None,
+        fault: None,
+        network: None,
+        warm_up_s: 1.0,
+        measure_s: 10.0,
+        seed: 7,
+    };
     Record {
-        storm: None,
-        zombies: None,
-        memory: None,
         experiment: experiment.to_owned(),
         run: format!("{client}-{repetition}"),
         transport: transport.to_owned(),
         client: client.to_owned(),
         repetition,
-        parameters: Parameters {
-            heartbeat_ms: None,
-            readers: 1,
-            rate: 20.0,
-            payload_bytes: 100,
-            pattern: "steady".to_owned(),
-            interval_ms: None,
-            fault: None,
-            timetable: Vec::new(),
-            bystanders: 0,
-            network: None,
-            warm_up_s: 1.0,
-            measure_s: 10.0,
-            seed: 7,
-        },
         started_ms: 1_767_323_045_000.0,
-        expected: 0,
-        delivered: 0,
-        lost: 0,
-        duplicated: 0,
-        out_of_order: 0,
-        gaps: 0,
-        lost_announced: 0,
-        bunched: 0,
-        latency_us: None,
-        bytes: Bytes::default(),
-        opening: Bytes::default(),
-        steady: Bytes::default(),
         steady_s: 10.0,
-        cost: Cost::default(),
-        recovery: None,
-        recoveries: Vec::new(),
-        explanation: None,
-        timeline: Vec::new(),
-        upstream: None,
-        closed_loop_us: None,
-        harness: None,
-        doubtful: Vec::new(),
-        err: None,
+        ..Record::blank(parameters)
     }
 }
 
