@@ -36,6 +36,7 @@
 //! ```text
 //! bin
 //!  ├─ watch             a client in a user's hand
+//!  ├─ workshop          exercises in any language, checked from outside
 //!  └─ report            pictures and words, from the records alone
 //!      └─ harness       what is measured, and how
 //!          ├─ server    four ways of reading a channel over HTTP ─┐   these two never
@@ -64,3 +65,4 @@ pub mod schedule;
 pub mod server;
 pub mod transport;
 pub mod watch;
+pub mod workshop;

@@ -236,8 +236,8 @@ async fn polls_come_back_after_each_cut() {
 #[tokio::test]
 async fn every_step_of_every_tour_goes_as_announced() {
     let Some(browser) = Browser::start("every step of the tours").await else { return };
-    let server = Server::start(Config::default()).await;
-    for (subject, least) in [("eventsource", 16), ("websocket", 4), ("polling", 3)] {
+    let server = Server::start_whole(Config::default()).await;
+    for (subject, least) in [("eventsource", 18), ("websocket", 4), ("polling", 3)] {
         browser.open(&format!("http://{}/tour/{subject}", server.address)).await;
         click(&browser, "[data-do=run-all]").await;
         browser.until("document.body.dataset.tour !== undefined").await;

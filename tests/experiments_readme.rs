@@ -50,3 +50,29 @@ fn every_key_and_word_of_a_definition_is_explained() {
         }
     }
 }
+
+#[test]
+fn a_page_is_not_asked_for_what_it_cannot_do() {
+    let page = |with: &str| {
+        let text =
+            example().replacen("name = \"sse\"", &format!("name = \"sse\"\nbrowser = true\n{with}"), 1);
+        Definition::parse("example", "example", &text).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(page(""), Ok(()));
+    assert_eq!(page("reconnect = \"fixed\"\nresume = false"), Ok(()));
+    for (with, told) in [
+        ("quiet_limit_ms = 500", "a page sees neither comments nor pings"),
+        ("own_process = true", "a page only reads"),
+        ("stalled = true", "a page only reads"),
+    ] {
+        let error = page(with).expect_err(with);
+        assert!(error.contains(told), "{error}");
+    }
+    let poll = example().replacen("transport = \"sse\"", "transport = \"long-poll\"\nbrowser = true", 1);
+    let error = Definition::parse("example", "example", &poll).expect_err("a poll").to_string();
+    assert!(error.contains("sse or websocket only"), "{error}");
+    let crowd = example().replacen("rate = [20]", "rate = [20]\nreaders = [6]", 1);
+    let crowd = crowd.replacen("name = \"sse\"", "name = \"sse\"\nbrowser = true", 1);
+    let error = Definition::parse("example", "example", &crowd).expect_err("a crowd").to_string();
+    assert!(error.contains("at most 5 pages"), "{error}");
+}

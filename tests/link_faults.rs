@@ -10,7 +10,7 @@ use pushlab::{
     event::Draft,
     link::{
         Relay,
-        relay::{Answer, Fault, Place},
+        relay::{Answer, Fault, Spot},
     },
     server::Config,
 };
@@ -98,7 +98,7 @@ async fn a_cut_within_a_character_lands_after_its_first_byte() {
         let server = server().await;
         let relay = Relay::start(server.address).await.unwrap();
         let mut stream = opened(relay.addr(), transport, opening).await;
-        let _guard = relay.apply(Fault::CutAt { place: Place::Character, reset: false });
+        let _guard = relay.apply(Fault::CutAt { spot: Spot::Character, reset: false });
         let channel = server.channel("a");
         // Of 200 bytes and more, so that a WebSocket frame's length holds bytes that look like characters'.
         channel.publish(Draft::message("plain ".repeat(34))).unwrap();
@@ -115,7 +115,7 @@ async fn a_cut_within_a_header_leaves_its_first_byte() {
         let server = server().await;
         let relay = Relay::start(server.address).await.unwrap();
         let mut stream = opened(relay.addr(), transport, opening).await;
-        let _guard = relay.apply(Fault::CutAt { place: Place::Header, reset: false });
+        let _guard = relay.apply(Fault::CutAt { spot: Spot::Header, reset: false });
         server.channel("a").publish(Draft::message("x".repeat(200))).unwrap();
         let mut bytes = Vec::new();
         timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap().unwrap();

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
-    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
 };
@@ -12,7 +11,7 @@ use clap::{CommandFactory as _, Parser};
 use pushlab::{
     clock::Clock,
     feed::Feed,
-    server::{self, Doors, Flags, State},
+    server::{self, Addresses, Doors, Flags, State},
 };
 use tokio::signal;
 use tokio_util::sync::CancellationToken;
@@ -22,13 +21,8 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
-    /// Where the second origin listens, at which the tour's pages look from outside [default: a free port
-    /// of the same address, where that is the loopback; else none]
-    #[arg(long, value_name = "ADDR:PORT")]
-    second_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    addresses: Addresses,
     /// Keep the channels in this folder, so that they outlive the server; in memory where it is left out
     #[arg(long, value_name = "DIR")]
     log: Option<PathBuf>,
@@ -65,8 +59,8 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
     log.with_writer(io::stderr).init();
     let shutdown = shutdown_on_signal()?;
-    let config = args.flags.config(args.listen.ip());
-    let doors = Doors::open(args.listen, args.second_listen)?;
+    let config = args.flags.config(args.addresses.listen.ip());
+    let doors = Doors::open(&args.addresses)?;
     let address = doors.address()?;
     if let Some(token) = &config.token {
         // Standard output is for programs, which wait for one line there.

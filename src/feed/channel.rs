@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    ChannelName, Follower, Limits,
+    ChannelName, Follower, Limits, Watch,
     durable::{Durable, NotStored, Writer},
     log::{Ahead, Batch, Log, ReadLimit, TooLarge},
     store::Remembered,
@@ -193,6 +193,11 @@ impl Channel {
     /// Where the cursor is ahead of the channel.
     pub async fn wait_after(&self, after: Cursor, limit: ReadLimit) -> Result<Batch, Ahead> {
         wait_after(self, &mut self.shared.head.subscribe(), after, limit).await
+    }
+
+    /// A bell that rings for events published from now on.
+    pub fn watch(&self) -> Watch {
+        Watch::new(self.shared.head.subscribe())
     }
 
     /// A reader that goes on from a cursor, or from the present where there is none.

@@ -11,6 +11,7 @@
 //! | `entry` | an event in the log with its encodings, each made once and shared by all readers |
 //! | `channel` | a log that many tasks publish to and wait on |
 //! | `follower` | a reader that goes on |
+//! | `watch` | a bell for one who keeps the cursors of many readers |
 //! | `durable`, `store` | the way to the disk, for a feed that outlives its process; what is there |
 //!
 //! **Readers hold cursors, never queues.** A queue per reader, the usual way, either grows without bound
@@ -24,6 +25,7 @@ mod follower;
 mod log;
 mod name;
 mod store;
+mod watch;
 
 use std::{
     collections::HashMap,
@@ -41,6 +43,7 @@ pub use follower::Follower;
 pub use log::{Ahead, Batch, ReadLimit, TooLarge};
 pub use name::{BadName, ChannelName};
 pub use store::StoreError;
+pub use watch::Watch;
 
 use durable::Writer;
 

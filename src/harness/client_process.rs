@@ -6,7 +6,6 @@
 
 use std::{
     io,
-    ops::ControlFlow,
     path::PathBuf,
     pin::Pin,
     process::Stdio,
@@ -14,19 +13,17 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
-use serde::Deserialize;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
 };
 use url::Url;
 
+use super::line::Line;
 use crate::{
-    client::{Cause, Context, End, Observation, Observer, Subscriber},
-    event::Gap,
+    client::{Cause, Context, End, Observer, Subscriber},
     transport::Transport,
 };
 
@@ -52,17 +49,6 @@ pub struct ClientProcess {
     pub transport: Transport,
     /// Where its id is to be noted.
     pub pid: Pid,
-}
-
-/// A line of `experiment watch --json`.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum Line {
-    Open,
-    Event { id: Option<String>, r#type: String, data: String },
-    Gap(Gap),
-    Closed { cause: String },
-    Retrying { after_ms: u64 },
 }
 
 impl Subscriber for ClientProcess {
@@ -106,29 +92,13 @@ impl ClientProcess {
                 break End::Failed(Cause::Closed(Some(format!("the client ended: {status}"))));
             };
             let line: Line = serde_json::from_str(&line).map_err(io::Error::other)?;
-            if observe(line, context, observer).is_break() {
+            let closed = |cause| Cause::Closed(Some(cause));
+            if line.tell(context.clock.now(), observer, closed).is_break() {
                 break End::Stopped;
             }
         };
         self.pid.0.store(0, Ordering::Release);
         child.kill().await?;
         Ok(end)
-    }
-}
-
-fn observe(line: Line, context: &Context, observer: &mut dyn Observer) -> ControlFlow<()> {
-    let at = context.clock.now();
-    match line {
-        Line::Open => observer.observe(at, &Observation::Open),
-        Line::Event { id, r#type, data } => {
-            observer.observe(at, &Observation::Event { id: id.as_deref(), kind: &r#type, data: &data })
-        }
-        Line::Gap(gap) => observer.observe(at, &Observation::Gap(gap)),
-        Line::Closed { cause } => {
-            observer.observe(at, &Observation::Closed { cause: Cause::Closed(Some(cause)) })
-        }
-        Line::Retrying { after_ms } => {
-            observer.observe(at, &Observation::Retrying { after: Duration::from_millis(after_ms) })
-        }
     }
 }

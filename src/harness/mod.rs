@@ -13,6 +13,8 @@
 //! | `reader`, `check` | a subscriber whose observations are tallied; order, loss, duplicates |
 //! | `publisher`, `payload`, `control` | publishing from here; what events carry; requests of our own |
 //! | `server_process`, `client_process` | this program again: as the server under test, as a client of its own |
+//! | `browser` | a headless Chromium, whose pages are clients |
+//! | `line` | what a reader in another process says that it saw |
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
 //! | `stalled`, `memory`, `queueing` | readers that never read, what that costs, and a server that queues for them |
 //! | `jitter`, `soundness`, `schedstat`, `process` | how much of a figure is the harness's or the machine's own doing |
@@ -23,6 +25,7 @@
 //!
 //! Nothing here draws, and nothing of it is known below: server and clients are measured as anybody uses them.
 
+pub mod browser;
 pub mod catalogue;
 pub mod check;
 pub mod client_process;
@@ -31,6 +34,7 @@ pub mod definition;
 pub mod explain;
 pub mod folder;
 pub mod jitter;
+mod line;
 pub mod machine;
 pub mod manifest;
 pub mod memory;

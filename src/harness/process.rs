@@ -36,6 +36,24 @@ pub fn wakeups(pid: u32) -> Option<u64> {
     (!switches.is_empty()).then(|| switches.iter().sum())
 }
 
+/// The CPU time of all processes of a group together, as far as they still run; `None` where this system does
+/// not tell.
+pub fn group_cpu(group: u32) -> Option<Duration> {
+    let processes = std::fs::read_dir("/proc").ok()?;
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let of = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        (group_of(&stat)? == group).then(|| usage(pid).cpu)?
+    };
+    Some(pids.filter_map(of).sum())
+}
+
+/// Field 5 of `/proc/PID/stat`.
+fn group_of(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
 /// A process's CPU clock, which counts finely where the ticks of `/proc` are a hundredth of a second.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
@@ -87,6 +105,21 @@ fn ticks_per_second() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_read_whatever_the_process_is_called() {
+        assert_eq!(group_of("12 (a) b (c) S 3 44 5 0 -1"), Some(44));
+        assert_eq!(group_of("12 (a"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_group_has_used_what_its_processes_have() {
+        let stat = std::fs::read_to_string("/proc/self/stat").expect("this process");
+        let group = group_of(&stat).expect("a group");
+        assert!(group_cpu(group) > Some(Duration::ZERO));
+        assert_eq!(group_cpu(u32::MAX), Some(Duration::ZERO), "nobody is in it");
+    }
 
     #[test]
     fn a_stat_line_is_read_behind_any_name() {

@@ -74,6 +74,10 @@ pub struct Record {
     /// What the first reader saw and when, for the timeline; empty where nothing was cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
+    /// How far off the times may be that its readers told, either way, in microseconds; `None` where they were
+    /// read from our own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_uncertainty_us: Option<f64>,
     /// What its first reader sent; `None` where it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
@@ -128,6 +132,7 @@ impl Record {
             zombies: None,
             memory: None,
             timeline: Vec::new(),
+            clock_uncertainty_us: None,
             upstream: None,
             closed_loop_us: None,
             harness: None,

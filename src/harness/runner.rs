@@ -1,10 +1,11 @@
 //! A session: experiments, one after the other, into a folder.
 
-use std::{collections::BTreeMap, path::PathBuf, time::SystemTime};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    browser::{Browser, BrowserError, Programs},
     catalogue::Sourced,
     definition::{Definition, Fault, Network, Subject},
     folder::{Folder, FolderError},
@@ -46,17 +47,27 @@ pub struct Outcome {
     pub unwritten: Option<FolderError>,
 }
 
+/// Why a session could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Its folder can't be made.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The browser that it needs does not come up.
+    #[error(transparent)]
+    Browser(#[from] BrowserError),
+}
+
 /// Runs a session. Raising `interrupt` ends it with what has been measured by then.
 ///
 /// # Errors
-/// Where its folder can't be made.
+/// Where its folder can't be made, or the browser that a client reads in does not come up.
 pub async fn run(
     session: Session,
     environment: &Environment,
     interrupt: &CancellationToken,
-) -> Result<Outcome, FolderError> {
+) -> Result<Outcome, SessionError> {
     let started = SystemTime::now();
-    let folder = Folder::create(session.out.as_deref(), started)?;
     let plans: Vec<_> = session
         .experiments
         .iter()
@@ -67,33 +78,56 @@ pub async fn run(
             (definition, plan)
         })
         .collect();
+    let browser = browser(&plans).await?;
+    let folder = Folder::create(session.out.as_deref(), started)?;
     let mut manifest = manifest(&session, environment, started, &plans);
     folder.write_manifest(&manifest)?;
     let mut outcome =
         Outcome { folder: folder.path().to_owned(), failed: 0, interrupted: false, unwritten: None };
+    let around = Around { environment, browser: browser.as_ref(), interrupt };
     for (definition, plan) in &plans {
-        if let Err(error) =
-            run_experiment(definition, plan, environment, &folder, interrupt, &mut outcome).await
-        {
-            outcome.unwritten = Some(error);
-            return Ok(outcome);
+        outcome.unwritten = run_experiment(definition, plan, &around, &folder, &mut outcome).await.err();
+        outcome.interrupted = interrupt.is_cancelled();
+        if outcome.unwritten.is_some() || outcome.interrupted {
+            break;
         }
-        if interrupt.is_cancelled() {
-            outcome.interrupted = true;
-            return Ok(outcome);
-        }
+    }
+    if let Some(browser) = browser {
+        browser.close().await;
+    }
+    if outcome.unwritten.is_some() || outcome.interrupted {
+        return Ok(outcome);
     }
     manifest.finished = Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
     outcome.unwritten = folder.write_manifest(&manifest).err();
     Ok(outcome)
 }
 
+/// What all experiments of a session share.
+struct Around<'a> {
+    environment: &'a Environment,
+    browser: Option<&'a Arc<Browser>>,
+    interrupt: &'a CancellationToken,
+}
+
+/// One browser for all of a session, where any of its clients reads in one.
+async fn browser(plans: &[(Definition, Plan)]) -> Result<Option<Arc<Browser>>, BrowserError> {
+    let pages = |group: &Group| {
+        let in_browser = group.clients.iter().filter(|client| client.browser).count();
+        in_browser * group.condition.readers as usize
+    };
+    let steps = plans.iter().flat_map(|(_, plan)| &plan.steps);
+    match steps.map(|step| step.iter().map(pages).sum()).max() {
+        None | Some(0) => Ok(None),
+        Some(windows) => Ok(Some(Browser::start(&Programs::find()?, windows).await?)),
+    }
+}
+
 async fn run_experiment(
     definition: &Definition,
     plan: &Plan,
-    environment: &Environment,
+    around: &Around<'_>,
     folder: &Folder,
-    interrupt: &CancellationToken,
     outcome: &mut Outcome,
 ) -> Result<(), FolderError> {
     let mut records = folder.records(&definition.name)?;
@@ -101,11 +135,13 @@ async fn run_experiment(
     for step in &plan.steps {
         progress.running(&describe(step));
         let exclusive = matches!(step.as_slice(), [group] if group.clients.len() == 1);
-        let groups = step.iter().map(|group| run::run_group(environment, definition, group, exclusive));
+        let groups = step
+            .iter()
+            .map(|group| run::run_group(around.environment, definition, group, exclusive, around.browser));
         let measured = tokio::select! {
             measured = futures_util::future::join_all(groups) => measured,
             // Dropping the groups ends their readers, relays and servers.
-            () = interrupt.cancelled() => break,
+            () = around.interrupt.cancelled() => break,
         };
         for record in measured.iter().flatten() {
             records.add(record)?;
@@ -185,6 +221,11 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
 /// something that looks similar. Makes and removes a network namespace where one is needed.
 pub fn refused(definition: &Definition, form: Form, target: &Target) -> Option<String> {
     let planned = definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only);
+    if definition.clients.iter().any(|client| client.browser)
+        && let Err(missing) = Programs::find()
+    {
+        return Some(format!("{}: {missing}", definition.name));
+    }
     if !planned.flat_map(|conditions| &conditions.network).any(Network::is_lossy) {
         return None;
     }

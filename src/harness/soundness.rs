@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     control::{Control, ControlError},
+    process,
     record::{Harness, Record},
     schedstat::{Machine, Scheduled},
 };
@@ -47,6 +48,8 @@ const CLOCK_READ: Duration = Duration::from_micros(2);
 pub(super) struct Watch {
     control: Control,
     server: Option<u32>,
+    /// The group of the processes that clients run in, where they run in a browser.
+    browser: Option<u32>,
     /// What was found before the run began.
     doubts: Vec<String>,
     clock_read: Duration,
@@ -60,6 +63,7 @@ struct Running {
     since: Instant,
     own: Option<Scheduled>,
     server: Option<Scheduled>,
+    browser: Option<Duration>,
     machine: Option<Machine>,
 }
 
@@ -71,10 +75,12 @@ pub(super) struct Findings {
 
 impl Watch {
     /// Checks what has to be right before anything is measured. `server` is the process id of a server
-    /// that was given our clock; the clock of any other is its own.
+    /// that was given our clock; the clock of any other is its own. `browser` is the group of the processes of a
+    /// browser that clients read in, which are no strangers.
     pub(super) async fn begin(
         control: Control,
         server: Option<u32>,
+        browser: Option<u32>,
         clock: Clock,
     ) -> Result<Self, ControlError> {
         let mut doubts = Vec::new();
@@ -82,7 +88,7 @@ impl Watch {
             doubts.extend(clocks_disagree(&control, clock).await?);
         }
         let (clock_read, before) = (clock_read(clock), answers(&control).await?);
-        Ok(Watch { control, server, doubts, clock_read, before, running: None })
+        Ok(Watch { control, server, browser, doubts, clock_read, before, running: None })
     }
 
     /// Measuring begins.
@@ -91,6 +97,7 @@ impl Watch {
             since: Instant::now(),
             own: Scheduled::of(std::process::id()),
             server: self.server.and_then(Scheduled::of),
+            browser: self.browser.and_then(process::group_cpu),
             machine: Machine::now(),
         });
     }
@@ -111,10 +118,15 @@ impl Watch {
             let capacity = running.since.elapsed().as_secs_f64() * cores;
             let share = |of: Option<Scheduled>| of.map(|of| of.ran.as_secs_f64() / capacity);
             harness.cpu_share = share(own);
+            let pages = self.browser.and_then(process::group_cpu).zip(running.browser);
+            let pages = pages.map(|(now, then)| now.saturating_sub(then).as_secs_f64() / capacity);
             let taken = Machine::now().zip(running.machine).and_then(|(now, then)| now.taken_since(then));
             harness.other_cpu_share = taken
                 .zip(share(own))
-                .map(|(taken, own)| (taken - own - share(server).unwrap_or_default()).max(0.0));
+                .map(|(taken, own)| {
+                    taken - own - share(server).unwrap_or_default() - pages.unwrap_or_default()
+                })
+                .map(|others| others.max(0.0));
             harness.cpu_wait_share = own.map(Scheduled::wait_share);
             harness.server_cpu_wait_share = server.map(Scheduled::wait_share);
         }

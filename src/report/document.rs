@@ -3,6 +3,7 @@
 use crate::{
     harness::manifest::{Machine, Manifest},
     report::{
+        beside,
         chart::{self, Drawn},
         claims::{self, Verdict},
         csv,
@@ -113,13 +114,17 @@ impl Section {
             },
             verdicts: definition.claims.iter().map(|claim| claims::evaluate(claim, &summary)).collect(),
             charts: charts?,
-            tables: [published::table(definition, &summary), relay_cost::table(&summary)]
-                .into_iter()
-                .flatten()
-                .chain(table_losses::tables(&summary))
-                .chain(table_losses::cuts(&summary))
-                .chain(table::tables(&summary))
-                .collect(),
+            tables: [
+                published::table(definition, &summary),
+                beside::table(definition, &summary),
+                relay_cost::table(&summary),
+            ]
+            .into_iter()
+            .flatten()
+            .chain(table_losses::tables(&summary))
+            .chain(table_losses::cuts(&summary))
+            .chain(table::tables(&summary))
+            .collect(),
             failed: failed
                 .map(|record| (record.run.clone(), record.err.clone().unwrap_or_default()))
                 .collect(),

@@ -277,8 +277,8 @@ impl Figure {
     }
 }
 
-/// Whether its connections were counted; those of a client in a process of its own are not.
-fn metered(record: &Record) -> bool {
+/// Whether its connections were counted; those of a client in a process of its own, or in a browser, are not.
+pub fn metered(record: &Record) -> bool {
     record.bytes.connections > 0
 }
 

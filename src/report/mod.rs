@@ -7,12 +7,14 @@
 //! - `figure` takes one number from one record, [`statistics`] concludes from several, `summary` groups the
 //!   records by client and `condition`;
 //! - `claims` compares figures and gives verdicts; `table`, `table_losses` and `csv` list them;
-//! - `published` sets figures that others published beside ours, `relay_cost` says what the relay costs;
+//! - `published` sets figures that others published beside ours, `beside` those of a browser, `relay_cost` says
+//!   what the relay costs;
 //! - each `chart_*` file turns a summary into the data of one chart, and those into a picture, by way of
 //!   `axis`, `panel`, `palette`, `font` and `canvas`; only the last two know plotters;
 //! - `document` holds all of it together, for `html`, `markdown` and `terminal` to write down.
 
 mod axis;
+mod beside;
 mod canvas;
 mod chart;
 mod chart_bytes;

@@ -104,14 +104,18 @@ pub struct Judgement {
 /// `None` where either side is empty.
 pub fn judge(left: &[f64], right: &[f64]) -> Option<Judgement> {
     let (ratio, test) = (ratio(left, right)?, mann_whitney(left, right)?);
+    Some(Judgement { relation: relation(&ratio), ratio, test })
+}
+
+/// What a ratio says of its left side.
+pub fn relation(ratio: &Estimate) -> Relation {
     let (least, most) = (1.0 - PRACTICAL_MARGIN, 1.0 + PRACTICAL_MARGIN);
-    let relation = match ratio.interval {
+    match ratio.interval {
         Some(Interval { low, high }) if low > least && high < most => Relation::Same,
         Some(Interval { high, .. }) if high < 1.0 && ratio.median <= least => Relation::Smaller,
         Some(Interval { low, .. }) if low > 1.0 && ratio.median >= most => Relation::Larger,
         _ => Relation::Undecided,
-    };
-    Some(Judgement { relation, ratio, test })
+    }
 }
 
 /// A p value as it stands in sentences: `= 0.008` or `< 0.001`.

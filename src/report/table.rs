@@ -5,6 +5,7 @@ use crate::{
     report::{
         claims::in_words,
         condition::Condition,
+        figure,
         statistics::{self, ENOUGH, Relation},
         summary::{Group, Summary},
         units::{Unit, grouped, significant},
@@ -45,11 +46,12 @@ pub(super) fn tables(summary: &Summary<'_>) -> Vec<Table> {
 
 type Cell = fn(&Summary<'_>, &Group<'_>) -> Option<String>;
 
-const LATENCY: [(&str, Cell); 8] = [
+const LATENCY: [(&str, Cell); 9] = [
     ("median", |_, group| figure(group, Figure::LatencyP50)),
     ("99th percentile", |_, group| figure(group, Figure::LatencyP99)),
     ("longest", |_, group| figure(group, Figure::LatencyMax)),
     ("99th percentile, as a closed loop tells it", |_, group| figure(group, Figure::ClosedLoopP99)),
+    ("its clock agrees with ours to within", clock),
     ("× floor", times_floor),
     ("against the fastest", against_fastest),
     ("delivered", delivered),
@@ -82,7 +84,7 @@ const IDLE: [(&str, Cell); 6] = [
     ("counted for", counted),
 ];
 
-const RECOVERY: [(&str, Cell); 7] = [
+const RECOVERY: [(&str, Cell); 8] = [
     ("noticed after", |_, group| figure(group, Figure::NoticedMs)),
     ("back after", |_, group| figure(group, Figure::BackMs)),
     ("caught up after", |_, group| figure(group, Figure::CaughtUpMs)),
@@ -90,6 +92,7 @@ const RECOVERY: [(&str, Cell); 7] = [
     ("duplicated", |_, group| Some(grouped(group.sum(|record| record.duplicated) as f64))),
     ("application bytes spent", bytes_spent),
     ("requests spent", requests_spent),
+    ("its clock agrees with ours to within", clock),
 ];
 
 const STORM: [(&str, Cell); 9] = [
@@ -134,6 +137,16 @@ fn table(
 
 fn figure(group: &Group<'_>, figure: Figure) -> Option<String> {
     group.estimate(figure).map(|estimate| in_words(estimate, figure))
+}
+
+/// How far off a page's times may be, at the worst.
+fn clock(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
+    Some(format!("± {}", Unit::Micros.format(clock_uncertainty_us(group)?)))
+}
+
+/// The same in microseconds; `None` where the client's times were read from our own clock.
+pub(super) fn clock_uncertainty_us(group: &Group<'_>) -> Option<f64> {
+    group.records.iter().filter_map(|record| record.clock_uncertainty_us).reduce(f64::max)
 }
 
 fn times_floor(summary: &Summary<'_>, group: &Group<'_>) -> Option<String> {
@@ -213,7 +226,8 @@ fn requests_spent(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
 }
 
 fn bytes_spent(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
-    let spent = group.records.iter().filter_map(|record| Some(record.recovery?.bytes_spent as f64));
+    let counted = group.records.iter().filter(|record| figure::metered(record));
+    let spent = counted.filter_map(|record| Some(record.recovery?.bytes_spent as f64));
     let spent: Vec<f64> = spent.collect();
     Some(Unit::Bytes.format(statistics::median(&spent)?))
 }

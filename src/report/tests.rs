@@ -1,5 +1,6 @@
 //! The whole way from made-up run folders to what is written.
 
+mod beside;
 mod comparison;
 mod fixture;
 mod looks;

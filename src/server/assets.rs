@@ -34,7 +34,20 @@ pub(crate) async fn get(Path(path): Path<String>, headers: HeaderMap) -> Respons
         (header::CONTENT_TYPE, HeaderValue::from_static(content_type(&path))),
         (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
     ];
-    (caching, kind, file.data).into_response()
+    let mut response = (caching, kind, file.data).into_response();
+    if path.ends_with(".html") {
+        response.headers_mut().extend(alone());
+    }
+    response
+}
+
+/// What asks for a process without strangers, in which a page is given a clock of microseconds: the measured
+/// page tells by it when it saw what.
+fn alone() -> [(HeaderName, HeaderValue); 2] {
+    [
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
+    ]
 }
 
 /// The start of the content's SHA-256.

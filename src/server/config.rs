@@ -50,6 +50,8 @@ pub struct Config {
     pub drain: Duration,
     /// How much one wake-up of a stream writes at most.
     pub write_batch: ReadLimit,
+    /// Whether streams are served in the plain way: inside hyper, with a task for each reader.
+    pub plain: bool,
 }
 
 impl Default for Config {
@@ -76,6 +78,7 @@ impl Default for Config {
             // A stalled reader holds one batch that waits for its socket, so this times the number of
             // readers is what a crowd of stalled ones can cost.
             write_batch: ReadLimit { events: 1_000, bytes: 64 << 10 },
+            plain: false,
         }
     }
 }

@@ -1,22 +1,24 @@
 //! One TCP connection: the stream under HTTP, and the switch that cuts it from outside.
 //!
 //! A handler can end its own answer, but a reset or a silence happens below HTTP, to a stream that hyper
-//! (or a WebSocket) owns. So each connection has a [`Cut`], two tokens that the task driving it watches.
+//! (or a WebSocket) owns. So each connection has a [`Cut`], two tokens that the task driving it watches; or,
+//! where a writer owns it with many others, a waker that tells the writer to look at them.
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU8, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use axum::extract::FromRequestParts;
 use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -25,6 +27,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    handover::departure::Gate,
     readers::{Full, Reader, Readers},
     wire::Tap,
 };
@@ -41,18 +44,20 @@ pub(crate) struct Connection {
     pub(crate) local: Option<SocketAddr>,
     /// Shows what passes to the page that it belongs to, where our accept loop runs it.
     pub(crate) tap: Option<Arc<Tap>>,
+    /// Where an answer says that the connection is to leave HTTP, where our accept loop runs it.
+    pub(crate) gate: Option<Arc<Gate>>,
     /// A connection counts as a poller of the channel that it polled last, also between two polls.
     polling: Mutex<Option<Reader>>,
 }
 
 impl Connection {
     pub(crate) fn new(cut: Arc<Cut>, tasks: TaskTracker, local: Option<SocketAddr>) -> Self {
-        Connection { cut, tasks, local, tap: None, polling: Mutex::default() }
+        Connection { cut, tasks, local, tap: None, gate: None, polling: Mutex::default() }
     }
 
-    /// With a tap, which its stream has too.
-    pub(crate) fn with_tap(mut self, tap: Arc<Tap>) -> Self {
-        self.tap = Some(tap);
+    /// With a tap and a gate, which its stream has too.
+    pub(crate) fn with(mut self, tap: Arc<Tap>, gate: Arc<Gate>) -> Self {
+        (self.tap, self.gate) = (Some(tap), Some(gate));
         self
     }
 
@@ -114,6 +119,8 @@ pub(crate) struct Cut {
     kill: CancellationToken,
     abort: CancellationToken,
     how: AtomicU8,
+    /// Who else is to be told of a cut, besides those who wait for it.
+    told: OnceLock<Waker>,
 }
 
 impl Cut {
@@ -124,12 +131,14 @@ impl Cut {
             kill: abort.child_token(),
             abort: abort.clone(),
             how: AtomicU8::new(0),
+            told: OnceLock::new(),
         }
     }
 
     /// Asks whoever answers on the connection to come to an orderly end.
     pub(crate) fn close(&self) {
         self.close.cancel();
+        self.wake();
     }
 
     /// Cuts below HTTP. The first cut stands.
@@ -140,6 +149,38 @@ impl Cut {
         };
         let _ = self.how.compare_exchange(0, how, Ordering::SeqCst, Ordering::SeqCst);
         self.kill.cancel();
+        self.wake();
+    }
+
+    /// Wakes `waker` at each cut by an order, and not when the server shuts down. A cut from before is not
+    /// told: look after this.
+    pub(crate) fn tell(&self, waker: Waker) {
+        let _ = self.told.set(waker);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.told.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether an orderly end was asked for.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.close.is_cancelled()
+    }
+
+    /// How the connection was cut below HTTP, if it was.
+    pub(crate) fn kill_ordered(&self) -> Option<Kill> {
+        match self.how.load(Ordering::SeqCst) {
+            RESET => Some(Kill::Reset),
+            SILENCE => Some(Kill::Silence),
+            _ => None,
+        }
+    }
+
+    /// What comes after a silence is a reset, since there is nothing left to say.
+    pub(crate) fn silence_is_over(&self) {
+        self.how.store(RESET, Ordering::SeqCst);
     }
 
     /// Waits until an orderly end is asked for.
@@ -165,30 +206,95 @@ impl Cut {
             return;
         }
         let _ = tokio::time::timeout(silence, self.abort.cancelled()).await;
-        self.how.store(RESET, Ordering::SeqCst);
+        self.silence_is_over();
     }
 }
 
-/// The TCP stream under hyper: it keeps the connection's place among the counted ones, and on a reset it
-/// is dropped so that the peer gets an RST.
+/// The TCP stream under hyper, and under whoever has it from hyper: it keeps the connection's place among the
+/// counted ones, and on a reset it is dropped so that the peer gets an RST.
 #[derive(Debug)]
 pub(crate) struct Wire {
     tcp: TcpStream,
-    cut: Arc<Cut>,
-    tap: Arc<Tap>,
+    /// None of the three has a stream that never was HTTP.
+    cut: Option<Arc<Cut>>,
+    tap: Option<Arc<Tap>>,
+    gate: Option<Arc<Gate>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Wire {
-    pub(crate) fn new(tcp: TcpStream, cut: Arc<Cut>, tap: Arc<Tap>, place: OwnedSemaphorePermit) -> Self {
-        Wire { tcp, cut, tap, _place: place }
+    pub(crate) fn new(
+        tcp: TcpStream,
+        cut: Arc<Cut>,
+        tap: Arc<Tap>,
+        gate: Arc<Gate>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Wire { tcp, cut: Some(cut), tap: Some(tap), gate: Some(gate), _place: place }
+    }
+
+    /// A stream without HTTP.
+    pub(crate) fn bare(tcp: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        Wire { tcp, cut: None, tap: None, gate: None, _place: place }
+    }
+
+    /// The stream has left HTTP and does not come back.
+    pub(crate) fn departed(mut self) -> Self {
+        self.gate = None;
+        self
+    }
+
+    /// What ends it from outside.
+    pub(crate) fn cut(&self) -> Option<&Arc<Cut>> {
+        self.cut.as_ref()
+    }
+
+    /// Writes as much as there is room for, at once.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.tcp.try_write(bytes)?;
+        if let Some(tap) = self.tap() {
+            tap.wrote(&bytes[..written]);
+        }
+        Ok(written)
+    }
+
+    /// Reads what there is, at once.
+    pub(crate) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.tcp.try_read(bytes)?;
+        if let Some(tap) = self.tap() {
+            tap.read(&bytes[..read]);
+        }
+        Ok(read)
+    }
+
+    /// Whether a read may find something; if not, the task is woken when it may.
+    pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.poll_read_ready(context)
+    }
+
+    /// Whether a write may find room; if not, the task is woken when it may.
+    pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.poll_write_ready(context)
+    }
+
+    /// Closes our side: FIN, after what was written.
+    pub(crate) fn finish(&self) {
+        // It can only fail on a socket whose peer is gone already.
+        let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Write);
+    }
+
+    /// The tap, while anybody looks.
+    fn tap(&self) -> Option<&Tap> {
+        self.tap.as_deref().filter(|tap| tap.is_on())
     }
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.tap.closes();
-        if self.cut.how.load(Ordering::SeqCst) == RESET {
+        if let Some(tap) = &self.tap {
+            tap.closes();
+        }
+        if self.cut.as_ref().is_some_and(|cut| cut.kill_ordered() == Some(Kill::Reset)) {
             // A socket that lingers for no time is not closed but aborted. It can only fail on a socket
             // that is gone already.
             let _ = self.tcp.set_zero_linger();
@@ -204,8 +310,10 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
-        if self.tap.is_on() && buf.filled().len() > before {
-            self.tap.read(&buf.filled()[before..]);
+        if buf.filled().len() > before
+            && let Some(tap) = self.tap()
+        {
+            tap.read(&buf.filled()[before..]);
         }
         polled
     }
@@ -215,9 +323,9 @@ impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.tcp).poll_write(cx, buf);
         if let Poll::Ready(Ok(written)) = polled
-            && self.tap.is_on()
+            && let Some(tap) = self.tap()
         {
-            self.tap.wrote(&buf[..written]);
+            tap.wrote(&buf[..written]);
         }
         polled
     }
@@ -229,11 +337,11 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
         if let Poll::Ready(Ok(mut written)) = polled
-            && self.tap.is_on()
+            && let Some(tap) = self.tap()
         {
             for buf in bufs {
                 let here = written.min(buf.len());
-                self.tap.wrote(&buf[..here]);
+                tap.wrote(&buf[..here]);
                 written -= here;
             }
         }
@@ -245,6 +353,9 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(gate) = &self.gate {
+            gate.flushes();
+        }
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 

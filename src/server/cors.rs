@@ -1,4 +1,5 @@
-//! Which pages of other origins may read here: those that were named at start, and none else.
+//! Which pages of other origins may read here: those that were named at start, and our own where they come
+//! through a network's door, which to a browser is another origin. None else.
 //!
 //! Only reading: a listed origin still opens no WebSocket, which could publish, and changes nothing.
 
@@ -11,7 +12,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::State;
+use super::{State, connection::OnConnection, networks::ThroughDoor};
 
 /// An origin as a browser names it: scheme, host and, where it is not the scheme's own, port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,13 +47,25 @@ impl fmt::Display for Origin {
 const REMEMBERED_SECONDS: &str = "600";
 
 /// Tells browsers that a listed origin may read what it asked for.
-pub(crate) async fn allow(FromState(state): FromState<State>, request: Request, next: Next) -> Response {
+pub(crate) async fn allow(
+    FromState(state): FromState<State>,
+    connection: OnConnection,
+    request: Request,
+    next: Next,
+) -> Response {
     let allowed = &state.config().allowed_origins;
-    if allowed.is_empty() {
+    // Behind a network's door our own pages are of another origin.
+    let through_door = request.extensions().get::<ThroughDoor>().is_some();
+    if allowed.is_empty() && !through_door {
         return next.run(request).await;
     }
+    let local = connection.0.local.map(|local| local.ip());
+    let is_ours = |origin: &HeaderValue| {
+        through_door && state.hosts().serves_pages_of(origin.to_str().unwrap_or_default(), local)
+    };
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let origin = origin.filter(|origin| allowed.iter().any(|allowed| *origin == *allowed.0));
+    let origin =
+        origin.filter(|origin| allowed.iter().any(|allowed| *origin == *allowed.0) || is_ours(origin));
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     let is_preflight = request.method() == Method::OPTIONS && asks_to_read(request.headers());
     let mut response = match origin {

@@ -26,7 +26,7 @@ pub(crate) async fn get(
     request: Request,
 ) -> Result<Response, Refusal> {
     let cut = Arc::clone(&connection.0.cut);
-    upgrade::accept(&state, connection, request, |socket| echo(socket, cut))
+    upgrade::accept(&state, &connection, &request, |socket| echo(socket, cut))
 }
 
 async fn echo(mut socket: Socket, cut: Arc<Cut>) {

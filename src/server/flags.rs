@@ -53,6 +53,10 @@ pub struct Flags {
     /// From one sign of life on a silent stream to the next, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "15")]
     heartbeat: NonZeroU32,
+    /// Serve event streams and WebSockets in the plain way, with a task for each reader, and not by one task
+    /// per core that owns them all: for comparison
+    #[arg(long)]
+    plain: bool,
 }
 
 fn at_least_one(value: usize) -> NonZeroUsize {
@@ -85,6 +89,7 @@ impl Flags {
             max_body_bytes: self.max_body_bytes.get(),
             max_message_bytes: self.max_message_bytes.get(),
             heartbeat: Duration::from_secs(self.heartbeat.get().into()),
+            plain: self.plain,
             ..Config::default()
         }
     }

@@ -15,17 +15,22 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::Bytes;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::{
+    Config,
+    connection::Wire,
+    handover::{Format, Habits, Handed, Writers},
+};
 use crate::{
     event::Cursor,
-    feed::{Batch, Feed, Follower, ReadLimit},
+    feed::{Feed, ReadLimit},
 };
 
 /// What the server sends once the subscription stands; no event is as long.
@@ -38,7 +43,7 @@ const LINE_BYTES: u64 = 128;
 const LINE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Connections at a time; those beyond are closed.
-const MAX_CONNECTIONS: usize = 4_096;
+const MAX_CONNECTIONS: usize = 16_384;
 
 /// The pause after an accept that failed, as in the HTTP server.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -50,6 +55,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn run(listener: TcpListener, feed: Arc<Feed>, shutdown: CancellationToken) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let tasks = TaskTracker::new();
+    // There is no way to say goodbye, so streams end when the server does.
+    let writers = Writers::start(habits(), &shutdown, &shutdown, tasks.clone());
     loop {
         let tcp = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -63,15 +70,14 @@ pub async fn run(listener: TcpListener, feed: Arc<Feed>, shutdown: CancellationT
             },
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let (feed, shutdown) = (Arc::clone(&feed), shutdown.clone());
+        let (feed, writers, shutdown) = (Arc::clone(&feed), Arc::clone(&writers), shutdown.clone());
         tasks.spawn(async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                served = serve(tcp, &feed) => if let Err(error) = served {
-                    tracing::debug!(%error, "floor connection ended");
+                begun = begin(tcp, place, &feed, &writers) => if let Err(error) = begun {
+                    tracing::debug!(%error, "floor connection ended before it was subscribed");
                 },
             }
-            drop(place);
         });
     }
     tasks.close();
@@ -79,49 +85,44 @@ pub async fn run(listener: TcpListener, feed: Arc<Feed>, shutdown: CancellationT
     Ok(())
 }
 
-async fn serve(tcp: TcpStream, feed: &Feed) -> io::Result<()> {
+fn habits() -> Habits {
+    let Config { heartbeat, silence, write_batch, .. } = Config::default();
+    Habits { heartbeat, dead_after: heartbeat * 2, silence, limit: write_batch, protocol: Default::default() }
+}
+
+/// Reads the client's line and hands the connection over.
+async fn begin(
+    tcp: TcpStream,
+    place: OwnedSemaphorePermit,
+    feed: &Feed,
+    writers: &Writers,
+) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let mut tcp = BufReader::with_capacity(LINE_BYTES as usize, tcp);
     let mut line = String::new();
     let mut limited = (&mut tcp).take(LINE_BYTES);
     tokio::time::timeout(LINE_WITHIN, limited.read_line(&mut line)).await??;
-    let mut follower = subscribe(feed, &line).map_err(io::Error::other)?;
-    tcp.write_u32(SUBSCRIBED).await?;
-    let mut unexpected = [0_u8; 64];
-    loop {
-        let batch = tokio::select! {
-            batch = follower.next() => batch,
-            // The client has nothing more to say, so this is where its leaving is seen.
-            read = tcp.read(&mut unexpected) => match read? {
-                0 => return Ok(()),
-                _ => continue,
-            },
-        };
-        if batch.gap.is_some() {
-            return Err(io::Error::other("the log no longer reaches back to the reader"));
-        }
-        tcp.write_all(&frames(&batch)).await?;
-    }
+    let handed = subscribe(feed, &line).map_err(io::Error::other)?;
+    // The client has nothing more to say.
+    writers.take(Wire::bare(tcp.into_inner(), place), Bytes::new(), handed);
+    Ok(())
 }
 
-/// The reader that a client's line asks for.
-fn subscribe(feed: &Feed, line: &str) -> Result<Follower, Box<dyn std::error::Error + Send + Sync>> {
+/// The stream that a client's line asks for.
+fn subscribe(feed: &Feed, line: &str) -> Result<Handed, Box<dyn std::error::Error + Send + Sync>> {
     let line = line.strip_suffix('\n').ok_or("the line is too long or broke off")?;
     let line = line.strip_suffix('\r').unwrap_or(line);
     let (name, after) = match line.split_once(' ') {
         Some((name, after)) => (name, Some(after.parse::<Cursor>()?)),
         None => (line, None),
     };
-    Ok(feed.channel(&name.parse()?)?.follow(after, ReadLimit::default())?)
-}
-
-fn frames(batch: &Batch) -> BytesMut {
-    let size = batch.entries.iter().map(|entry| entry.data.len() + 4).sum();
-    let mut frames = BytesMut::with_capacity(size);
-    for entry in &batch.entries {
-        // A channel's bound in bytes is far below 4 GiB, and so is each event in it.
-        frames.put_u32(u32::try_from(entry.data.len()).unwrap_or(SUBSCRIBED - 1));
-        frames.put_slice(entry.data.as_bytes());
-    }
-    frames
+    let channel = feed.channel(&name.parse()?)?;
+    Ok(Handed {
+        cursor: channel.follow(after, ReadLimit::default())?.cursor(),
+        channel,
+        format: Format::Floor,
+        reader: None,
+        opening: Bytes::copy_from_slice(&SUBSCRIBED.to_be_bytes()),
+        may_publish: false,
+    })
 }

@@ -14,7 +14,12 @@ use axum::{
 use http::{HeaderMap, StatusCode, Version, header, uri::Authority};
 use parking_lot::RwLock;
 
-use super::{State, connection::OnConnection, refusal::Refusal};
+use super::{
+    State,
+    connection::OnConnection,
+    networks::{self, ThroughDoor},
+    refusal::Refusal,
+};
 
 /// The names that the server answers to.
 #[derive(Debug)]
@@ -23,16 +28,27 @@ pub(crate) struct Hosts {
     told: Vec<String>,
     /// Where it listens, once it does.
     bound: RwLock<Vec<SocketAddr>>,
+    /// Ports with a named network behind them, and then this server.
+    doors: RwLock<Vec<u16>>,
 }
 
 impl Hosts {
     pub(crate) fn new(told: &[String]) -> Self {
         let told = told.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Hosts { told, bound: RwLock::default() }
+        Hosts { told, bound: RwLock::default(), doors: RwLock::default() }
     }
 
     pub(crate) fn add_bound(&self, address: SocketAddr) {
         self.bound.write().push(address);
+    }
+
+    pub(crate) fn add_door(&self, port: u16) {
+        self.doors.write().push(port);
+    }
+
+    /// Whether a port is that of a network's door.
+    fn is_door(&self, port: u16) -> bool {
+        self.doors.read().contains(&port)
     }
 
     /// Whether an authority is one of ours. `port` is the one that it names or implies, `local` the
@@ -83,27 +99,43 @@ impl Hosts {
 pub(crate) async fn check(
     FromState(state): FromState<State>,
     connection: OnConnection,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match judge(state.hosts(), connection.0.local, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(Way::Direct) => next.run(request).await,
+        Ok(Way::ThroughDoor) if networks::leads_to(&request) => {
+            request.extensions_mut().insert(ThroughDoor);
+            next.run(request).await
+        }
+        Ok(Way::ThroughDoor) => networks::refusal().into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn judge(hosts: &Hosts, local: Option<SocketAddr>, request: &Request) -> Result<(), Refusal> {
-    if let Some(authority) = authority(request)?
-        && !hosts.has(&authority, authority.port_u16().unwrap_or(80), local)
-    {
-        return Err(Refusal::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            format!(
-                "this server does not answer to {:?}: use the address that it printed, or start it with --host {}",
-                shown(authority.as_str()),
-                shown(authority.host()),
-            ),
-        ));
+/// How a request came, as its `Host` says, which no page can make up.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    Direct,
+    /// By a port with a network behind it, and from there to ours.
+    ThroughDoor,
+}
+
+fn judge(hosts: &Hosts, local: Option<SocketAddr>, request: &Request) -> Result<Way, Refusal> {
+    let mut way = Way::Direct;
+    if let Some(authority) = authority(request)? {
+        let named = authority.port_u16().unwrap_or(80);
+        // A door stands for the port that it leads to.
+        let port = match local {
+            Some(local) if hosts.is_door(named) => {
+                way = Way::ThroughDoor;
+                local.port()
+            }
+            _ => named,
+        };
+        if !hosts.has(&authority, port, local) {
+            return Err(not_ours(&authority));
+        }
     }
     if !request.method().is_safe() || request.headers().contains_key(header::UPGRADE) {
         for origin in request.headers().get_all(header::ORIGIN) {
@@ -118,7 +150,18 @@ fn judge(hosts: &Hosts, local: Option<SocketAddr>, request: &Request) -> Result<
             }
         }
     }
-    Ok(())
+    Ok(way)
+}
+
+fn not_ours(authority: &Authority) -> Refusal {
+    Refusal::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        format!(
+            "this server does not answer to {:?}: use the address that it printed, or start it with --host {}",
+            shown(authority.as_str()),
+            shown(authority.host()),
+        ),
+    )
 }
 
 /// The one host that a request names. HTTP/1.0 has none.
@@ -189,7 +232,7 @@ mod tests {
     fn status(host: &str, origin: Option<&str>) -> u16 {
         let local = Some(BOUND.parse().expect("an address"));
         let judged = judge(&hosts(), local, &request(host, origin));
-        judged.map_or_else(|refusal| refusal.into_response().status().as_u16(), |()| 200)
+        judged.map_or_else(|refusal| refusal.into_response().status().as_u16(), |_| 200)
     }
 
     #[test]
@@ -212,6 +255,20 @@ mod tests {
         for bad in ["", "a b", "user@127.0.0.1:3000"] {
             assert_eq!(status(bad, None), 400, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_door_stands_for_the_port_behind_it_and_has_no_pages() {
+        let hosts = hosts();
+        hosts.add_door(4000);
+        let local = Some(BOUND.parse().expect("an address"));
+        let way = |host: &str, origin: Option<&str>| judge(&hosts, local, &request(host, origin)).ok();
+        assert_eq!(way("127.0.0.1:4000", Some("http://127.0.0.1:3000")), Some(Way::ThroughDoor));
+        assert_eq!(way("localhost:4000", None), Some(Way::ThroughDoor));
+        assert_eq!(way("127.0.0.1:3000", None), Some(Way::Direct));
+        assert_eq!(way("evil.example:4000", None), None);
+        assert_eq!(way("127.0.0.1:4001", None), None);
+        assert_eq!(way("127.0.0.1:3000", Some("http://127.0.0.1:4000")), None, "no page is loaded there");
     }
 
     #[test]

@@ -3,7 +3,14 @@
 //! `axum::serve` would hide every knob that matters here: `TCP_NODELAY`, buffer sizes, the header time-out,
 //! the number of connections, what happens at the descriptor limit, and how open streams come to an end.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -21,6 +28,11 @@ use super::{
     State, app,
     config::Config,
     connection::{Connection, Cut, OnConnection, Wire},
+    handover::{
+        Writers,
+        departure::{Departure, Gate},
+    },
+    memory::{self, Fullest},
     refusal::Refusal,
     second_origin,
     wire::Tap,
@@ -46,8 +58,8 @@ const ABORT: Duration = Duration::from_millis(200);
 /// default of 400 KiB would let a stalled reader hold as much.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// How often idle channels are looked for.
-const HOUSEKEEPING: Duration = Duration::from_secs(30);
+/// How often idle channels are looked for, and memory that nobody uses.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 /// Connections that the kernel completes and keeps until they are accepted; it may cap this further
 /// (`net.core.somaxconn`). With the usual 128, readers that were all cut at once and come back in the same
@@ -118,6 +130,8 @@ async fn accept(
     let ends = Ends { shutdown, abort: CancellationToken::new(), tasks: TaskTracker::new() };
     let places = Arc::new(Semaphore::new(limit));
     let refused = Arc::new(Semaphore::new(REFUSED_AT_A_TIME));
+    let writers = Writers::start(state.habits(), &ends.shutdown, &ends.abort, ends.tasks.clone());
+    let mut fullest = Fullest::default();
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
         let tcp = tokio::select! {
@@ -125,6 +139,12 @@ async fn accept(
             _ = housekeeping.tick() => {
                 state.feed().collect_idle();
                 state.wires().collect_idle();
+                if let Some(doorways) = state.doorways() {
+                    doorways.collect_idle(Instant::now());
+                }
+                if fullest.has_emptied(limit - places.available_permits()) {
+                    memory::give_back();
+                }
                 continue;
             }
             accepted = listener.accept() => match accepted {
@@ -139,7 +159,10 @@ async fn accept(
             },
         };
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            ends.tasks.spawn(serve(tcp, place, router.clone(), state.clone(), ends.clone()));
+            fullest.see(limit - places.available_permits());
+            let serving =
+                serve(tcp, place, router.clone(), state.clone(), ends.clone(), Arc::clone(&writers));
+            ends.tasks.spawn(serving);
         } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
             ends.tasks.spawn(refuse(tcp, place, limit, ends.abort.clone()));
         }
@@ -152,11 +175,20 @@ async fn accept(
         ends.abort.cancel();
         let _ = tokio::time::timeout(ABORT, ends.tasks.wait()).await;
     }
+    // The writers have nothing left to write, but wait for the next stream.
+    ends.abort.cancel();
     Ok(())
 }
 
-/// Serves one connection to its end.
-async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: Router, state: State, ends: Ends) {
+/// Serves one connection to its end, or until it leaves HTTP for good.
+async fn serve(
+    tcp: TcpStream,
+    place: OwnedSemaphorePermit,
+    router: Router,
+    state: State,
+    ends: Ends,
+    writers: Arc<Writers>,
+) {
     let config = state.config();
     if let Err(error) = prepare(&tcp, config) {
         tracing::debug!(%error, "connection lost before its first request");
@@ -165,7 +197,9 @@ async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: Router, stat
     let local = tcp.local_addr().ok();
     let cut = Arc::new(Cut::new(&ends.shutdown, &ends.abort));
     let tap = Arc::new(Tap::new(Arc::clone(state.wires())));
-    let connection = Connection::new(Arc::clone(&cut), ends.tasks.clone(), local).with_tap(Arc::clone(&tap));
+    let gate = Arc::<Gate>::default();
+    let connection = Connection::new(Arc::clone(&cut), ends.tasks.clone(), local)
+        .with(Arc::clone(&tap), Arc::clone(&gate));
     let connection = OnConnection(Arc::new(connection));
     let (wires, on_request) = (Arc::clone(state.wires()), Arc::clone(&tap));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
@@ -173,29 +207,41 @@ async fn serve(tcp: TcpStream, place: OwnedSemaphorePermit, router: Router, stat
             on_request.begins(request.method() == http::Method::HEAD, wires.named_by(&request));
         }
         request.extensions_mut().insert(connection.clone());
-        router.clone().oneshot(request)
+        Box::pin(router.clone().oneshot(request))
     });
-    let mut http = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(config.header_timeout)
-            .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(Wire::new(tcp, Arc::clone(&cut), tap, place)), service)
-            .with_upgrades()
-    );
+    let wire = Wire::new(tcp, Arc::clone(&cut), tap, Arc::clone(&gate), place);
+    let mut http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(wire), service);
     let mut closing = false;
     loop {
+        let over = poll_fn(|context| match http.poll_without_shutdown(context) {
+            // To hyper an event stream's answer goes on, but it has no further part in it.
+            Poll::Pending if gate.is_open() => Poll::Ready(Ok(())),
+            polled => polled,
+        });
         tokio::select! {
             biased;
             () = cut.killed() => break,
             () = cut.closed(), if !closing => {
                 closing = true;
-                http.as_mut().graceful_shutdown();
+                std::pin::Pin::new(&mut http).graceful_shutdown();
             }
-            ended = http.as_mut() => {
-                if let Err(error) = ended {
+            over = over => {
+                if let Err(error) = over {
                     // Clients come and go as they like; this is for somebody who is looking for it.
                     tracing::debug!(%error, "connection ended early");
+                    return;
+                }
+                let parts = http.into_parts();
+                let wire = parts.io.into_inner().departed();
+                match gate.take() {
+                    Some(Departure::Stream(handed)) => writers.take(wire, parts.read_buf, handed),
+                    // Whoever waits for it is gone only if the server ends.
+                    Some(Departure::Session(waiting)) => drop(waiting.send((wire, parts.read_buf))),
+                    None => wire.finish(),
                 }
                 return;
             }

@@ -13,8 +13,10 @@
 //! | `request`, `refusal` | what handlers take from a request; errors as clients get them |
 //! | **`short_poll`, `long_poll`** | two of the four transports, over `polling` |
 //! | **`sse`, `websocket`** | the other two; `upgrade` gets from HTTP to a WebSocket |
+//! | **`handover`** | the fast path: streams that HTTP has let go of, and who writes to them |
 //! | `publish`, `source` | how events come in: by request, and by the built-in publisher |
 //! | `readers`, `describe`, `disconnect` | who reads: counted, shown, cut |
+//! | `networks` | doors through which a page reads as if from a telephone or by satellite |
 //! | `token`, `cors`, `page_policy` | who may change things; who else may read; what pages may load |
 //! | `wire` | a page's own connections, byte by byte |
 //! | `results` | the runs of experiments, and one at a time on demand |
@@ -22,7 +24,7 @@
 //! | `assets` | the pages' own files |
 //! | `pages`, `tutorial`, `echo` | the pages, the streams of the tutorials, a WebSocket that echoes |
 //! | `floor` | the bare TCP stream that all transports are measured against |
-//! | `descriptors` | how many connections the process may have |
+//! | `descriptors`, `memory` | how many connections the process may have; what a crowd leaves behind |
 //!
 //! Read the four transports side by side: each is a loop around one call of the
 //! [feed](crate::feed), `since`, `wait_after` or `follow`, and the rest of its file is what its protocol
@@ -43,9 +45,12 @@ mod echo;
 mod envelope;
 mod flags;
 pub mod floor;
+mod handover;
 mod hosts;
 mod listen;
 mod long_poll;
+mod memory;
+mod networks;
 mod page_policy;
 mod pages;
 mod polling;
@@ -83,12 +88,15 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 pub use config::Config;
 pub use cors::{BadOrigin, Origin};
 pub use descriptors::max_connections;
-pub use doors::{Doors, url_with_token};
+pub use doors::{Addresses, Doors, url_with_token};
 pub use flags::Flags;
 pub use listen::{bind, run, run_second_origin};
 pub use token::{BadToken, Token};
 
-use self::{hosts::Hosts, readers::Readers, refusal::Refusal, results::Runs, source::Sources, wire::Wires};
+use self::{
+    handover::Habits, hosts::Hosts, networks::Doorways, readers::Readers, refusal::Refusal, results::Runs,
+    source::Sources, wire::Wires,
+};
 use crate::{clock::Clock, feed::Feed};
 
 /// All that the server knows; clones are the same server.
@@ -106,6 +114,7 @@ struct Inner {
     wires: Arc<Wires>,
     runs: Runs,
     second_origin: OnceLock<SocketAddr>,
+    doorways: OnceLock<Doorways>,
 }
 
 impl State {
@@ -127,6 +136,7 @@ impl State {
             wires: Arc::new(Wires::new(clock, config.token.as_ref().map(|token| token.reveal().to_owned()))),
             runs: Runs::new(config.results.clone(), config.experiment_program.clone(), clock),
             second_origin: OnceLock::new(),
+            doorways: OnceLock::new(),
             config,
             clock,
         }))
@@ -139,6 +149,18 @@ impl State {
 
     fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// What all of its streams have in common.
+    fn habits(&self) -> Habits {
+        let config = self.config();
+        Habits {
+            heartbeat: config.heartbeat,
+            dead_after: config.dead_after(),
+            silence: config.silence,
+            limit: config.write_batch,
+            protocol: upgrade::protocol(config),
+        }
     }
 
     fn clock(&self) -> Clock {
@@ -168,6 +190,17 @@ impl State {
     /// Where the second origin listens, if it does.
     fn second_origin(&self) -> Option<SocketAddr> {
         self.0.second_origin.get().copied()
+    }
+
+    /// The doors of the named networks, if it stands behind any.
+    fn doorways(&self) -> Option<&Doorways> {
+        self.0.doorways.get()
+    }
+
+    /// Takes the doors of the named networks over.
+    fn stands_behind(&self, doorways: Doorways) {
+        doorways.ports().for_each(|port| self.0.hosts.add_door(port));
+        let _ = self.0.doorways.set(doorways);
     }
 
     /// Takes note of an address that the server listens on, and so answers to.
@@ -215,6 +248,8 @@ fn lab_routes() -> Router<State> {
     Router::new()
         .route("/static/{*path}", only("GET, HEAD", get(assets::get)))
         .route("/origins", only("GET, HEAD", get(second_origin::origins)))
+        .route("/networks", only("GET, HEAD", get(networks::list)))
+        .route("/networks/{name}", only("PUT", put(networks::open)))
         .route("/wire/session", only("POST", post(wire::endpoints::open)))
         .route(
             "/wire/{session}",

@@ -1,18 +1,20 @@
 //! `GET /channels/{channel}/sse`: one answer that never ends, in the `text/event-stream` format.
 //!
-//! The body is pulled by hyper: it is asked for its next piece only when there is room to write one. A
-//! reader that does not read is therefore not read for, and costs its cursor and one batch.
+//! The plain way is [`EventStream`], a body that is pulled by hyper: it is asked for its next piece only when
+//! there is room to write one. A reader that does not read is therefore not read for, and costs its cursor
+//! and one batch. It is what `server --plain` does, and the one to read first; usually a writer takes the
+//! socket over once hyper has written the answer's head and the opening (`handover`).
 
 use std::{convert::Infallible, pin::Pin, sync::Arc};
 
 use axum::{
     body::Body,
-    extract::State as FromState,
+    extract::{Request, State as FromState},
     response::{IntoResponse, Response},
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::{Stream, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
@@ -21,6 +23,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{
     State,
     connection::OnConnection,
+    handover::{Format, Handed, departure::Opening},
     readers::Reader,
     refusal::Refusal,
     request::{Query, Used},
@@ -39,18 +42,37 @@ pub(crate) async fn get(
     OnConnection(connection): OnConnection,
     used: Used,
     query: Query,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Refusal> {
-    let after = last_event_id(&headers)?.or(query.after);
+    let headers = request.headers();
+    let after = last_event_id(headers)?.or(query.after);
     let follower = used.channel.follow(after, state.config().write_batch)?;
     connection.stops_polling();
     let reader = state
         .readers()
         .join(&used.name, Transport::Sse, Arc::clone(&connection.cut))
         .map_err(|full| Refusal::busy(full.to_string()))?;
+    let retry = (!query.without_retry).then_some(state.config().retry);
+    if let Some(gate) = &connection.gate
+        && !state.config().plain
+        // Without chunks, as to an older client, the stream is the connection's rest: hyper knows how.
+        && request.version() == Version::HTTP_11
+    {
+        let cursor = follower.cursor();
+        let handed = Handed {
+            channel: used.channel,
+            format: Format::Sse,
+            cursor,
+            reader: Some(reader),
+            opening: Bytes::new(),
+            may_publish: false,
+        };
+        let opening = opening(retry, cursor);
+        return Ok(answer(Body::new(Opening::new(opening, Arc::clone(gate), handed))));
+    }
     let heartbeat = state.config().heartbeat;
     let events = EventStream {
-        opening: Some((!query.without_retry).then_some(state.config().retry)),
+        opening: Some(retry),
         follower,
         heartbeat,
         silent_at: Box::pin(sleep_until(Instant::now() + heartbeat)),
@@ -65,13 +87,23 @@ pub(crate) async fn get(
 pub(super) fn respond(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     use futures_util::StreamExt as _;
     let frames = pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+    answer(Body::new(StreamBody::new(frames)))
+}
+
+fn answer(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // nginx holds a stream back until its buffer is full, unless it is told not to.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    (headers, Body::new(StreamBody::new(frames))).into_response()
+    (headers, body).into_response()
+}
+
+/// The first block. It carries the reader's own position, even where the log no longer reaches back to it: a
+/// connection that is cut right here has lost nothing, and the gap is announced again.
+fn opening(retry: Option<Duration>, cursor: Cursor) -> Bytes {
+    encoding::sse_opening(retry.map(|retry| retry.as_millis() as u64), cursor).into()
 }
 
 /// An empty header is what a browser means by having no id yet.
@@ -108,10 +140,7 @@ impl EventStream {
     /// What to write next; `None` once the stream is to end.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(retry) = self.opening.take() {
-            // The reader's own position, even where the log no longer reaches back to it: a connection
-            // that is cut right here has lost nothing, and the gap is announced again.
-            let retry_ms = retry.map(|retry| retry.as_millis() as u64);
-            return Some(encoding::sse_opening(retry_ms, self.follower.cursor()).into());
+            return Some(opening(retry, self.follower.cursor()));
         }
         loop {
             tokio::select! {

@@ -4,12 +4,9 @@
 //! | --- | --- |
 //! | `status/{code}` | 204 ends an `EventSource` for good; so does any other status but 200 |
 //! | `wrong-type` | a stream of another content type is none |
-//! | `retry?ms=` | `retry:` sets the wait before the reconnect, which happens as the stream ends |
-//! | `comments` | lines that begin with a colon are dropped |
-//! | `multiline` | several `data:` lines become one value with line feeds |
-//! | `named` | `event:` sends an event to the listeners of its type |
-//! | `last-event-id` | what a reconnect tells the server |
-//! | `raw?body=` | any text as a stream, to be edited and tried |
+//! | `retry?ms=&visits=` | `retry:` sets the wait before the reconnect, which happens as the stream ends; after so many visits, 204 ends it |
+//! | `last-event-id?id=` | what a reconnect tells the server |
+//! | `raw?body=` | any text as a stream, to be edited and tried: comments, types, data in several lines |
 
 use std::time::Duration;
 
@@ -24,11 +21,14 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::{State, connection::OnConnection, only, refusal::Refusal, sse, tutorial::each_second};
+use super::{State, connection::OnConnection, only, refusal::Refusal, sse};
 use crate::encoding;
 
 /// Bytes of a stream that a student writes.
 const RAW_BYTES: usize = 8 << 10;
+
+/// Bytes of an id that a student gives.
+const ID_BYTES: usize = 256;
 
 /// The longest wait that the tour asks a browser for, in milliseconds.
 const MAX_RETRY_MS: u32 = 60_000;
@@ -42,9 +42,6 @@ pub(crate) fn routes() -> Router<State> {
         .route("/status/{code}", only("GET, HEAD", get(status)))
         .route("/wrong-type", only("GET, HEAD", get(wrong_type)))
         .route("/retry", only("GET, HEAD", get(retry)))
-        .route("/comments", only("GET, HEAD", get(comments)))
-        .route("/multiline", only("GET, HEAD", get(multiline)))
-        .route("/named", only("GET, HEAD", get(named)))
         .route("/last-event-id", only("GET, HEAD", get(last_event_id)))
         .route("/raw", only("GET, HEAD", get(raw)))
 }
@@ -70,45 +67,35 @@ async fn wrong_type() -> Response {
     (headers, "data: this looks like an event, but its content type says that it is text\n\n").into_response()
 }
 
-/// Tells how long to wait, and ends. Its id counts the visits.
+/// Tells how long to wait, and ends. Its id counts the visits; whoever comes once more than `visits` is told
+/// not to come back.
 async fn retry(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
-    let ms = match value(query.as_deref(), "ms") {
-        None => 1_000,
+    let number = |name: &str, most: u32| match value(query.as_deref(), name) {
+        None => Ok(None),
         Some(text) => match text.parse::<u32>() {
-            Ok(ms) if ms <= MAX_RETRY_MS => ms,
-            _ => return Err(Refusal::bad_request(format!("bad ms: use 0 to {MAX_RETRY_MS} milliseconds"))),
+            Ok(number) if number <= most => Ok(Some(number)),
+            _ => Err(Refusal::bad_request(format!("bad {name}: use a whole number from 0 to {most}"))),
         },
     };
+    let ms = number("ms", MAX_RETRY_MS)?.unwrap_or(1_000);
     let visit = visits(&headers) + 1;
+    if number("visits", u32::MAX)?.is_some_and(|visits| visit > visits.into()) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let data = encoding::json(&json!({ "visit": visit, "retry_ms": ms }));
     Ok(whole(format!("retry: {ms}\nid: {visit}\ndata: {data}\n\n")))
 }
 
-async fn comments(connection: OnConnection) -> Response {
-    each_second(connection, |count| {
-        format!(": comment {count}, which no listener gets\n\ndata: event {count}\n\n")
-    })
-}
-
-async fn multiline(connection: OnConnection) -> Response {
-    each_second(connection, |count| {
-        format!("data: event {count}\ndata: second line\ndata:\ndata: after an empty one\n\n")
-    })
-}
-
-/// Events in turn without a type and with the type `myEvent`.
-async fn named(connection: OnConnection) -> Response {
-    each_second(connection, |count| {
-        let kind = if count % 2 == 1 { "event: myEvent\n" } else { "" };
-        format!("{kind}data: event {count}\n\n")
-    })
-}
-
-/// Says which id the request came with, gives the next one, and ends.
-async fn last_event_id(headers: HeaderMap) -> Response {
+/// Says which id the request came with, gives the event the one that it was asked for, and ends.
+async fn last_event_id(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    let id = value(query.as_deref(), "id").unwrap_or_else(|| "1".to_owned());
+    if id.len() > ID_BYTES || id.contains(['\r', '\n', '\0']) {
+        let message = format!("bad id: use one line of at most {ID_BYTES} bytes");
+        return Err(Refusal::bad_request(message));
+    }
     let sent = headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let data = encoding::json(&json!({ "last_event_id": sent }));
-    whole(format!("retry: 1000\nid: {}\ndata: {data}\n\n", visits(&headers) + 1))
+    Ok(whole(format!("retry: 100\nid: {id}\ndata: {data}\n\n")))
 }
 
 /// Sends the text of `body` as it is and stays open, so that it comes once; with `end` it ends instead.

@@ -8,9 +8,10 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 use http::{HeaderValue, StatusCode, Version, header};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+};
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::{
     Error,
@@ -18,10 +19,17 @@ use tungstenite::{
     protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
 };
 
-use super::{State, connection::OnConnection, hosts::wants_websocket, refusal::Refusal};
+use super::{
+    State,
+    config::Config,
+    connection::{OnConnection, Wire},
+    handover::{Handed, departure::Departure},
+    hosts::wants_websocket,
+    refusal::Refusal,
+};
 
 /// The server's end of a WebSocket.
-pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(crate) type Socket = WebSocketStream<Wire>;
 
 /// How long the peer has to answer our close frame and close its side.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -34,38 +42,38 @@ const READ_BUFFER_BYTES: usize = 4 << 10;
 /// that a batch is one write.
 const WRITE_BUFFER_BYTES: usize = 128 << 10;
 
-/// Checks the handshake, answers 101 and runs `session` once the protocol has changed.
+/// What a WebSocket's client may send, and what is kept for it.
+pub(crate) fn protocol(config: &Config) -> WebSocketConfig {
+    // A message is written whole however large it is: an event, of which a byte takes at most six in JSON,
+    // or an echo.
+    let largest = (6 * config.feed.bytes_per_channel).max(config.max_message_bytes);
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES * 2 + largest)
+        .max_message_size(Some(config.max_message_bytes))
+        .max_frame_size(Some(config.max_message_bytes))
+}
+
+/// Checks the handshake, answers 101 and runs `session` in a task of its own once the protocol has changed.
 pub(crate) fn accept<F, S>(
     state: &State,
-    OnConnection(connection): OnConnection,
-    mut request: Request,
+    connection: &OnConnection,
+    request: &Request,
     session: F,
 ) -> Result<Response, Refusal>
 where
     F: FnOnce(Socket) -> S + Send + 'static,
     S: Future<Output = ()> + Send,
 {
-    let key = check(&request)?;
-    let upgrade = hyper::upgrade::on(&mut request);
-    // A message is written whole however large it is: an event, of which a byte takes at most six in JSON,
-    // or an echo.
-    let largest = (6 * state.config().feed.bytes_per_channel).max(state.config().max_message_bytes);
-    let protocol = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES * 2 + largest)
-        .max_message_size(Some(state.config().max_message_bytes))
-        .max_frame_size(Some(state.config().max_message_bytes));
-    let silence = state.config().silence;
-    connection.stops_polling();
-    if let Some(tap) = &connection.tap {
-        tap.upgrades();
-    }
-    let cut = std::sync::Arc::clone(&connection.cut);
-    connection.tasks.spawn(async move {
-        let Ok(upgraded) = upgrade.await else { return };
-        let io = TokioIo::new(upgraded);
-        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(protocol)).await;
+    let (give, upgraded) = oneshot::channel();
+    let response = depart(connection, request, Departure::Session(give))?;
+    let (protocol, silence) = (protocol(state.config()), state.config().silence);
+    let cut = std::sync::Arc::clone(&connection.0.cut);
+    connection.0.tasks.spawn(async move {
+        let Ok((wire, leftover)) = upgraded.await else { return };
+        let socket =
+            WebSocketStream::from_partially_read(wire, leftover.into(), Role::Server, Some(protocol)).await;
         let mut session = pin!(session(socket));
         tokio::select! {
             biased;
@@ -73,6 +81,31 @@ where
             () = session.as_mut() => {}
         }
     });
+    Ok(response)
+}
+
+/// Checks the handshake, answers 101 and gives the connection to a writer once the protocol has changed.
+pub(crate) fn hand_over(
+    connection: &OnConnection,
+    request: &Request,
+    handed: Handed,
+) -> Result<Response, Refusal> {
+    depart(connection, request, Departure::Stream(handed))
+}
+
+fn depart(
+    OnConnection(connection): &OnConnection,
+    request: &Request,
+    departure: Departure,
+) -> Result<Response, Refusal> {
+    let key = check(request)?;
+    connection.stops_polling();
+    if let Some(tap) = &connection.tap {
+        tap.upgrades();
+    }
+    if let Some(gate) = &connection.gate {
+        gate.after_upgrade(departure);
+    }
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),

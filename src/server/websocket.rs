@@ -18,6 +18,7 @@ use tungstenite::{Error, Message, Utf8Bytes, protocol::frame::coding::CloseCode}
 use super::{
     State,
     connection::{Cut, OnConnection},
+    handover::{Format, Handed, text_frame},
     publish::{Publication, Published, publish},
     readers::Reader,
     refusal::Refusal,
@@ -35,6 +36,9 @@ use crate::{
 /// A peer that leaves so many pings without any sign of life is given up at the next.
 const MAX_UNANSWERED: u32 = 2;
 
+/// Why a binary message ends the session.
+pub(crate) const TEXT_ONLY: &str = "send JSON as a text message";
+
 /// Upgrades and streams the events after the reader's cursor.
 pub(crate) async fn get(
     FromState(state): FromState<State>,
@@ -50,6 +54,20 @@ pub(crate) async fn get(
         .join(&used.name, Transport::WebSocket, Arc::clone(&cut))
         .map_err(|full| Refusal::busy(full.to_string()))?;
     let may_publish = token::may_change(&state, &connection, request.uri(), request.headers());
+    if !state.config().plain {
+        let cursor = follower.cursor();
+        let mut opening = Vec::new();
+        text_frame(&mut opening, encoding::json(&Notice::Cursor(cursor)).as_bytes());
+        let handed = Handed {
+            channel: used.channel,
+            format: Format::WebSocket,
+            cursor,
+            reader: Some(reader),
+            opening: opening.into(),
+            may_publish,
+        };
+        return upgrade::hand_over(&connection, &request, handed);
+    }
     let session = Session {
         channel: used.channel,
         may_publish,
@@ -59,7 +77,7 @@ pub(crate) async fn get(
         dead_after: state.config().dead_after(),
         _reader: reader,
     };
-    upgrade::accept(&state, connection, request, |socket| session.run(socket))
+    upgrade::accept(&state, &connection, &request, |socket| session.run(socket))
 }
 
 /// What a client may send.
@@ -75,7 +93,7 @@ struct Command {
 enum Notice<'a> {
     Cursor(Cursor),
     Gap(Gap),
-    Published(Published),
+    Published(&'a Published),
     Error(&'a str),
 }
 
@@ -155,27 +173,11 @@ impl Session {
             Some(Err(error)) => Err(error.into()),
             // tungstenite has queued the answering close frame; the farewell flushes it.
             Some(Ok(Message::Close(_))) => Err(End::Theirs(None)),
-            Some(Ok(Message::Text(text))) => Ok(Some(self.obey(&text).await)),
-            Some(Ok(Message::Binary(_))) => {
-                Err(End::Ours(CloseCode::Unsupported, "send JSON as a text message"))
+            Some(Ok(Message::Text(text))) => {
+                Ok(Some(Message::text(answer(Arc::clone(&self.channel), self.may_publish, text).await)))
             }
+            Some(Ok(Message::Binary(_))) => Err(End::Ours(CloseCode::Unsupported, TEXT_ONLY)),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
-        }
-    }
-
-    async fn obey(&self, text: &str) -> Message {
-        let published = match serde_json::from_str::<Command>(text) {
-            Ok(_) if !self.may_publish => Err(token::refusal().message().to_owned()),
-            Ok(command) => {
-                publish(&self.channel, command.publish).await.map_err(|refusal| refusal.message().to_owned())
-            }
-            Err(error) => Err(format!(
-                "bad message: {error}: send {{\"publish\": {{\"data\": \"text\"}}}}, with \"type\" if it has one"
-            )),
-        };
-        match published {
-            Ok(published) => notice(&Notice::Published(published)),
-            Err(error) => notice(&Notice::Error(&error)),
         }
     }
 
@@ -202,6 +204,23 @@ impl Session {
             () = self.cut.closed() => Err(End::Dead),
         }
     }
+}
+
+/// Does what a client's message asks for, and gives the JSON to answer with.
+pub(crate) async fn answer(channel: Arc<Channel>, may_publish: bool, text: Utf8Bytes) -> String {
+    let published = match serde_json::from_str::<Command>(&text) {
+        Ok(_) if !may_publish => Err(token::refusal().message().to_owned()),
+        Ok(command) => {
+            publish(&channel, command.publish).await.map_err(|refusal| refusal.message().to_owned())
+        }
+        Err(error) => Err(format!(
+            "bad message: {error}: send {{\"publish\": {{\"data\": \"text\"}}}}, with \"type\" if it has one"
+        )),
+    };
+    encoding::json(&match &published {
+        Ok(published) => Notice::Published(published),
+        Err(error) => Notice::Error(error),
+    })
 }
 
 fn notice(notice: &Notice<'_>) -> Message {

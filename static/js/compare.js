@@ -1,18 +1,19 @@
 import { board } from './board.js';
 import { startSource, stopSource, cut } from './controls.js';
+import { travel } from './network.js';
 import { delayText } from './lib/clock.js';
 import { find } from './lib/dom.js';
 import { t, number } from './lib/i18n.js';
 
 /**
- * Lessons: a source, an interval, and what to ask a class before pressing start. `cuts` are what the ride
- * does to the connections, one after the other, every `every` milliseconds.
+ * Lessons: a source, an interval, a network, and what to ask a class before pressing start. `cuts` are what
+ * the ride does to the connections, one after the other, every `every` milliseconds.
  */
 const PRESETS = {
   ticker: { rate: 10, payload: 120, pattern: 'steady', interval: 1000 },
   chat: { rate: 0.5, payload: 200, pattern: 'poisson', interval: 2000 },
   alert: { rate: 0.05, payload: 100, pattern: 'steady', interval: 5000 },
-  train: { rate: 2, payload: 120, pattern: 'steady', interval: 1000, cuts: ['reset', 'close'], every: 8000 },
+  train: { rate: 2, payload: 120, pattern: 'steady', interval: 1000, network: 'mobile', cuts: ['reset', 'close'], every: 8000 },
 };
 
 const panels = await board();
@@ -43,7 +44,8 @@ for (const choice of form.elements.preset) choice.addEventListener('change', () 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   await end();
-  if (!preset) return;
+  // Where the server stands behind no networks, the lesson is held without one.
+  if (!find('[name="network"]').disabled) await travel(preset.network ?? 'direct', panels);
   await startSource({ rate: preset.rate, payload_bytes: preset.payload, pattern: preset.pattern }, panels);
   if (!preset.cuts) return;
   const { cuts, every } = preset;

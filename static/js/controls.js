@@ -1,5 +1,6 @@
 import { find, channel } from './lib/dom.js';
 import { t } from './lib/i18n.js';
+import { bindNetwork } from './network.js';
 
 /** @typedef {import('./panel.js').Panel} Panel */
 
@@ -37,17 +38,23 @@ export async function stopSource(panels) {
 }
 
 /** Cuts readers of the room. @param {string} how @param {string} transport a slug, or nothing for all */
-export function cut(how, transport, panels) {
+export async function cut(how, transport, panels) {
   // The connection that the order comes by is spared. A short poll's lies idle between two questions, and the
   // browser would send the order over it; while the order waits, the polls go over another.
   const polls = panels.filter((panel) => panel.slug === 'short-poll' && (!transport || transport === panel.slug));
   const delay = Math.max(0, ...polls.map((panel) => panel.options.interval + 300));
+  const cutOff = panels.filter((panel) => !transport || panel.slug === transport);
+  // No connection is cut before that, and what is noticed may be noticed before the order is answered.
+  const at = performance.now() + delay;
+  for (const panel of cutOff) panel.recovery.cut(t(`cut.${how}`), at);
   const order = { how, delay_ms: delay, ...(transport ? { transport } : {}) };
-  return ask('POST', '/disconnect', order, ({ cut: count }) => {
+  const done = await ask('POST', '/disconnect', order, ({ cut: count }) => {
     const text = t('control.cut', { how: t(`cut.${how}`), count });
-    for (const panel of panels) if (!transport || panel.slug === transport) panel.log(text);
+    for (const panel of cutOff) panel.log(text);
     return text;
   });
+  if (!done) for (const panel of cutOff) panel.recovery.none();
+  return done;
 }
 
 /** Connects the forms of the page. @param {Panel[]} panels */
@@ -70,6 +77,8 @@ export function bind(panels) {
   };
   interval?.addEventListener('input', setInterval);
   if (interval) setInterval();
+
+  bindNetwork(panels);
 
   const publish = find('form[data-form="publish"]');
   publish.addEventListener('submit', (event) => {

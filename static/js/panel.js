@@ -2,7 +2,8 @@ import { element, find, prepend, timeOfDay, channel } from './lib/dom.js';
 import { t, has, number } from './lib/i18n.js';
 import { delayText, offset, serverNow } from './lib/clock.js';
 import { Meter } from './lib/meter.js';
-import { CLOSED } from './transports/reader.js';
+import { Recovery } from './recovery.js';
+import { CLOSED, OPEN } from './transports/reader.js';
 
 /** Lines that the lists keep: enough to look back, little enough to stay open for a day. */
 const MOST_EVENTS = 50;
@@ -10,6 +11,9 @@ const MOST_LOGGED = 100;
 
 /** How long a stream may bring nothing, while the server publishes, before the page says so. */
 const QUIET_MS = 3_000;
+
+/** What is further from now than this was not said by the built-in source. */
+const LONGEST_DELAY_MS = 24 * 3600 * 1000;
 
 /** How much of an event is shown. */
 const SHOWN = 100;
@@ -23,6 +27,7 @@ export class Panel {
     this.meter = new Meter();
     this.options = { interval: 1000, query: '' };
     this.reader = new Reader(channel, this.#observer(), this.options);
+    this.recovery = new Recovery(section, this.slug);
     this.expecting = false;
     this.#heardAt = performance.now();
     find('[data-do="start"]', section).addEventListener('click', () => this.start());
@@ -37,7 +42,19 @@ export class Panel {
   start(after) {
     if (this.reader.readyState !== CLOSED) return;
     this.#heardAt = performance.now();
-    this.reader.open(after ?? this.reader.cursor);
+    const from = after ?? this.reader.cursor;
+    this.recovery.from(from);
+    this.reader.open(from);
+  }
+
+  /** Reads by another origin, or by the page's own where it is empty; from where it stands. @param {string} origin */
+  via(origin) {
+    const reads = this.reader.readyState !== CLOSED;
+    this.stop();
+    this.reader.channel = `${origin}${channel}`;
+    // Delays on the way before say nothing about this one.
+    this.meter.delays = [];
+    if (reads) this.start();
   }
 
   stop() {
@@ -69,6 +86,7 @@ export class Panel {
     if (quiet && this.section.dataset.quiet !== 'true') this.log(t('log.quiet'));
     this.section.dataset.quiet = String(quiet);
     this.#showEvents();
+    this.recovery.show();
   }
 
   /** The newest events; of a flood only as many as the list keeps are ever made. */
@@ -97,19 +115,31 @@ export class Panel {
         this.meter.add('events');
         const delay = delayOf(event);
         if (delay !== null) this.meter.delay(delay);
+        this.recovery.event(event.id, delay);
         this.#waiting.push({ event, delay });
         if (this.#waiting.length > 2 * MOST_EVENTS) this.#waiting.splice(0, MOST_EVENTS);
         this.section.dispatchEvent(new CustomEvent('pushlab-event', { detail: event }));
       },
       gap: (gap) => {
+        this.recovery.gap(gap.missed);
         this.log(t('log.gap', { missed: gap.missed ?? '?', reason: t(`gap.${gap.reason}`) }));
       },
-      cursor: () => {},
-      state: (state, why) => this.#state(state, why),
+      cursor: () => this.recovery.answered(false),
+      state: (state, why) => {
+        if (state === OPEN) this.recovery.answered(true);
+        this.#state(state, why);
+      },
       request: () => this.meter.add('requests'),
       bytes: (count) => this.meter.add('bytes', count),
-      trouble: (what) => this.log(has(`trouble.${what}`) ? t(`trouble.${what}`) : t('trouble.other', { what })),
+      trouble: (what) => {
+        this.recovery.trouble();
+        this.#trouble(what);
+      },
     };
+  }
+
+  #trouble(what) {
+    this.log(has(`trouble.${what}`) ? t(`trouble.${what}`) : t('trouble.other', { what }));
   }
 
   #state(state, why) {
@@ -122,12 +152,12 @@ export class Panel {
   }
 }
 
-/** Milliseconds since the event was meant to be published, where it says when. */
+/** Milliseconds since the event was meant to be published, where it says when; anybody may say anything. */
 function delayOf(event) {
   if (!event.data.startsWith('{"seq":')) return null;
   try {
-    const { at } = JSON.parse(event.data);
-    return typeof at === 'number' && Number.isFinite(offset.uncertainty) ? serverNow() - at : null;
+    const delay = serverNow() - JSON.parse(event.data).at;
+    return Math.abs(delay) < LONGEST_DELAY_MS && Number.isFinite(offset.uncertainty) ? delay : null;
   } catch {
     return null;
   }

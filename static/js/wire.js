@@ -79,8 +79,11 @@ class Counts {
     place.replaceChildren(element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows)));
   }
 
-  set({ connections, earlier }) {
+  set({ connections, apart, earlier }) {
     for (const total of connections) this.#connections.set(total.connection, total);
+    // A connection that is gone and no longer told apart is in `earlier` from then on.
+    const kept = new Set(apart);
+    for (const connection of this.#connections.keys()) if (!kept.has(connection)) this.#connections.delete(connection);
     for (const direction of ['in', 'out']) {
       let sum = 0;
       for (const layer of LAYERS) {
@@ -91,8 +94,6 @@ class Counts {
       }
       this.cells.get(`sum-${direction}`).textContent = number(sum);
     }
-    // A connection that is gone and no longer told apart is in `earlier` from then on.
-    this.#connections = new Map([...this.#connections].slice(-1000));
   }
 }
 

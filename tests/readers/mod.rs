@@ -8,11 +8,12 @@ use pushlab::{
     client::{self, Context, End, Observation, Observer, Policy, Reconnect, Subscription},
     clock::{Clock, Timestamp},
     event::Gap,
-    feed::{Channel, ChannelName},
+    feed::{Channel, ChannelName, Feed},
     link::Meter,
     server::{self, Config, State},
     transport::Transport,
 };
+use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
@@ -20,11 +21,19 @@ use url::Url;
 /// Nothing here takes long, but a loaded machine may stand still for a while.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where a server keeps its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    InMemory,
+    OnDisk,
+}
+
 /// A server in this process, which ends with its value.
 pub struct Server {
     pub address: SocketAddr,
     pub state: State,
     _stop: DropGuard,
+    _folder: Option<TempDir>,
 }
 
 impl Server {
@@ -33,12 +42,38 @@ impl Server {
     }
 
     pub async fn start_at(config: Config, address: SocketAddr) -> Self {
+        Self::run(State::new(Self::served(config), Clock::start()), address, None).await
+    }
+
+    /// One that keeps its channels so; a log on disk is gone with its value.
+    pub async fn keeping(kept: Kept, config: Config) -> Self {
+        match kept {
+            Kept::InMemory => Self::start(config).await,
+            Kept::OnDisk => {
+                let folder = tempfile::tempdir().expect("a folder");
+                let feed = Feed::open(config.feed, folder.path()).expect("nobody else has it");
+                Self::of(config, feed, Some(folder)).await
+            }
+        }
+    }
+
+    /// One of a feed that is there already.
+    pub async fn of(config: Config, feed: Feed, folder: Option<TempDir>) -> Self {
+        let state = State::with_feed(Self::served(config), Clock::start(), feed);
+        Self::run(state, SocketAddr::from(([127, 0, 0, 1], 0)), folder).await
+    }
+
+    /// `tests/plain.rs` runs the same tests over the other way to serve streams.
+    fn served(config: Config) -> Config {
+        Config { plain: config.plain || module_path!().starts_with("plain::"), ..config }
+    }
+
+    async fn run(state: State, address: SocketAddr, folder: Option<TempDir>) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let state = State::new(config, Clock::start());
         let stop = CancellationToken::new();
         tokio::spawn(server::run(listener, state.clone(), stop.clone()));
-        Server { address, state, _stop: stop.drop_guard() }
+        Server { address, state, _stop: stop.drop_guard(), _folder: folder }
     }
 
     pub fn url(&self, path: &str) -> Url {

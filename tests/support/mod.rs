@@ -9,7 +9,7 @@ use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
 
 use pushlab::{
     clock::Clock,
-    server::{self, Config, State},
+    server::{self, Addresses, Config, Doors, State},
 };
 use serde_json::Value;
 use tokio::{
@@ -35,9 +35,22 @@ impl Server {
     pub(crate) async fn start(config: Config) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        // `tests/plain.rs` runs the same tests over the other way to serve streams.
+        let config = Config { plain: config.plain || module_path!().starts_with("plain::"), ..config };
         let state = State::new(config, Clock::start());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(server::run(listener, state.clone(), shutdown.clone()));
+        Server { address, state, shutdown, running }
+    }
+
+    /// One as the program starts it: with the second origin, and behind the named networks.
+    pub(crate) async fn start_whole(config: Config) -> Server {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let doors = Doors::open(&Addresses { listen, second_listen: None, network_ports: None }).unwrap();
+        let address = doors.address().unwrap();
+        let state = State::new(config, Clock::start());
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(doors.serve(state.clone(), shutdown.clone()));
         Server { address, state, shutdown, running }
     }
 

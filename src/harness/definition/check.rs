@@ -11,6 +11,10 @@ use crate::{client::Policy, server::source::MIN_PAYLOAD_BYTES, transport::Transp
 /// The key and what is wrong with its value.
 type Problem = (String, String);
 
+/// The most pages at the same time on one server: each takes one of the six connections that a browser opens to it
+/// over HTTP/1.1, and one is left for what a page loads.
+const MAX_PAGES: u32 = 5;
+
 /// The most readers of one run: each takes a descriptor on both sides of this machine.
 const MAX_READERS: u32 = 10_000;
 
@@ -111,6 +115,9 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     if client.own_process {
         check_own_process(client)?;
     }
+    if client.browser {
+        check_browser(client)?;
+    }
     Ok(())
 }
 
@@ -148,6 +155,23 @@ fn check_own_process(client: &Client) -> Result<(), (&'static str, String)> {
         let problem = "such a client is `experiment watch`: give it no keys of its own, and short-poll \
                        interval_ms = 1000";
         return Err(("own_process", problem.into()));
+    }
+    Ok(())
+}
+
+/// What a page is not, or can't do.
+fn check_browser(client: &Client) -> Result<(), (&'static str, String)> {
+    let is = |transport| client.transport == Subject::Transport(transport);
+    if !is(Transport::Sse) && !is(Transport::WebSocket) {
+        return Err(("browser", "a page reads by sse or websocket only".into()));
+    }
+    if client.stalled || client.own_process || client.upstream.is_some() {
+        return Err(("browser", "leave out stalled, own_process and upstream: a page only reads".into()));
+    }
+    if client.quiet_limit_ms.is_some() {
+        let problem =
+            "a page sees neither comments nor pings, so that it can't tell silence from nothing to say";
+        return Err(("quiet_limit_ms", problem.into()));
     }
     Ok(())
 }
@@ -233,6 +257,25 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
             "fault",
             "a closed loop runs one by one, and with no other fault than \"stall\": use publisher = \"post\""
                 .into(),
+        ));
+    }
+    let in_browser = definition.clients.iter().filter(|client| {
+        client.browser && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
+    });
+    let pages = in_browser.count() as u32 * conditions.readers.iter().copied().max().unwrap_or_default();
+    if pages > MAX_PAGES {
+        return Err((
+            "readers",
+            format!(
+                "at most {MAX_PAGES} pages in a browser, over all its clients: it opens no more than six connections \
+                 to one server"
+            ),
+        ));
+    }
+    if pages > 0 && closed_loop {
+        return Err((
+            "clients",
+            "what a page saw is known too late for a closed loop: leave browser out".into(),
         ));
     }
     let is_process = |client: &Client| {

@@ -67,6 +67,10 @@ pub struct Client {
     /// known; its bytes are not.
     #[serde(default)]
     pub own_process: bool,
+    /// Whether each reader is a page in a headless Chromium, which reads by the browser's own `EventSource` or
+    /// `WebSocket`; its bytes are not known.
+    #[serde(default)]
+    pub browser: bool,
 }
 
 /// How a client publishes.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     harness::{
+        browser::Told,
         check::Account,
         definition::{self, Client, Definition},
         explain::{Came, explain},
@@ -43,6 +44,7 @@ pub(super) struct Measured<'a> {
     pub(super) steady: Totals,
     pub(super) steady_s: f64,
     pub(super) bytes: Totals,
+    pub(super) pages: &'a [Told],
     pub(super) cost: Cost,
     pub(super) story: &'a Story,
     /// What the bystanders received: when each event was meant to be published, and how many microseconds
@@ -98,7 +100,10 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         explain(client, &faults, Came { account, is_back, given_up, meanwhile })
     });
     let cut = given_up || !story.cuts.is_empty();
-    let err = broken_promise(client, &account, unreadable, cut, caught_up)
+    // First: where notes are missing, so are events that came.
+    let err = measured.pages.iter().find_map(Told::failure);
+    let err = err
+        .or_else(|| broken_promise(client, &account, unreadable, cut, caught_up))
         .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
@@ -124,6 +129,7 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         zombies,
         memory: story.memory.clone().filter(|_| client.stalled),
         timeline,
+        clock_uncertainty_us: measured.pages.iter().filter_map(Told::uncertainty_us).reduce(f64::max),
         doubtful,
         err,
         ..empty(definition, group, client, measured.started)

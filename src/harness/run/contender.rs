@@ -11,6 +11,7 @@ use super::{Environment, Failure, account, site::Site};
 use crate::{
     client::{self, Context, Subscriber, publish},
     harness::{
+        browser::{Browser, Page, Told, page},
         client_process::{ClientProcess, Pid},
         definition::{Between, Client, Fault, Subject, Upstream},
         plan::Condition,
@@ -43,7 +44,7 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Contender<'a> {
     pub(super) client: &'a Client,
     pub(super) readers: Vec<Reader>,
-    pub(super) relays: Vec<Relay>,
+    pub(super) relays: Vec<Arc<Relay>>,
     /// Connections of a client that never reads, kept open.
     pub(super) stalled: Vec<TcpStream>,
     pub(super) latencies: Arc<Mutex<Latencies>>,
@@ -53,6 +54,8 @@ pub(super) struct Contender<'a> {
     sending: Arc<Meter>,
     /// The processes of its readers, where they have their own.
     processes: Vec<Pid>,
+    /// What is known of its pages, where it reads in a browser.
+    pub(super) pages: Vec<Told>,
     stop: CancellationToken,
 }
 
@@ -62,6 +65,7 @@ pub(super) async fn contender<'a>(
     client: &'a Client,
     condition: &Condition,
     timing: &Arc<Timing>,
+    browser: Option<&Arc<Browser>>,
 ) -> Result<Contender<'a>, Failure> {
     let on_the_way = condition.has(Fault::is_on_the_way);
     let paths = match condition.between() {
@@ -77,6 +81,7 @@ pub(super) async fn contender<'a>(
         publisher: Mutex::default(),
         sending: Arc::default(),
         processes: Vec::new(),
+        pages: Vec::new(),
         stop: CancellationToken::new(),
     };
     if client.stalled {
@@ -89,12 +94,14 @@ pub(super) async fn contender<'a>(
         let relay = match paths {
             Some(paths) => {
                 let (target, seed) = (site.address(client.transport)?, condition.seed ^ u64::from(number));
-                Some(Relay::under(paths, seed, target).await.map_err(Failure::Relay)?)
+                Some(Arc::new(Relay::under(paths, seed, target).await.map_err(Failure::Relay)?))
             }
             None => None,
         };
-        let address = relay.as_ref().map(Relay::addr);
-        let subscriber = if client.own_process {
+        let address = relay.as_ref().map(|relay| relay.addr());
+        let subscriber = if client.browser {
+            contender.page(site, browser, relay.clone())?
+        } else if client.own_process {
             contender.process(site, environment, address)?
         } else if number == 0 && client.upstream.is_some() {
             contender.publishing(site, environment, address).await?
@@ -131,6 +138,30 @@ impl Contender<'_> {
         self.processes.push(pid.clone());
         let (program, url) = (environment.server.program.clone(), site.url(transport.slug(), relay));
         Ok(Box::new(ClientProcess { program, url, transport, pid }))
+    }
+
+    /// A reader that is a page in the browser.
+    fn page(
+        &mut self,
+        site: &Site,
+        browser: Option<&Arc<Browser>>,
+        relay: Option<Arc<Relay>>,
+    ) -> Result<Box<dyn Subscriber>, Failure> {
+        let (Some(browser), Subject::Transport(transport)) = (browser, self.client.transport) else {
+            return Err(Failure::NoBrowser);
+        };
+        let told = Told::default();
+        self.pages.push(told.clone());
+        let address = relay.as_ref().map(|relay| relay.addr());
+        Ok(Box::new(Page {
+            browser: Arc::clone(browser),
+            page: site.url_of(page::PAGE, address),
+            subscription: site.subscription(self.client, transport, address),
+            transport,
+            relay,
+            server_has_our_clock: site.pid().is_some(),
+            told,
+        }))
     }
 
     /// A reader that publishes, with its way of doing so left in [`Contender::publisher`].

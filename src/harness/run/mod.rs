@@ -20,6 +20,7 @@ use self::{
     site::SiteError,
 };
 use super::{
+    browser::Browser,
     control::ControlError,
     definition::{Between, Definition, Fault},
     plan::Group,
@@ -59,6 +60,8 @@ enum Failure {
     NoBystanders(usize, u32),
     #[error("a reader that was to be stalled could not open: {0}")]
     Stalled(#[from] stalled::NotOpen),
+    #[error("there is no browser to read with: start the session with one")]
+    NoBrowser,
     #[error("losing packets needs Linux: leave the fault unplug out, or run it there")]
     CantUnplug,
     #[error("the server's restart failed: {0}")]
@@ -72,15 +75,17 @@ enum Failure {
 }
 
 /// Measures a group; one record per client, whatever happens. `exclusive` says that nothing else runs at the
-/// same time, so that the machine's accounts can be charged to the one client.
+/// same time, so that the machine's accounts can be charged to the one client. `browser` is needed where a client
+/// reads in one.
 pub async fn run_group(
     environment: &Environment,
     definition: &Definition,
     group: &Group,
     exclusive: bool,
+    browser: Option<&Arc<Browser>>,
 ) -> Vec<Record> {
     let started = environment.clock.now();
-    match measure(environment, definition, group, exclusive).await {
+    match measure(environment, definition, group, exclusive, browser).await {
         Ok(records) => records,
         Err(failure) => {
             let failed = |client| account::failed(definition, group, client, started, failure.to_string());
@@ -94,6 +99,7 @@ async fn measure(
     definition: &Definition,
     group: &Group,
     exclusive: bool,
+    browser: Option<&Arc<Browser>>,
 ) -> Result<Vec<Record>, Failure> {
     let clock = environment.clock;
     let started = clock.now();
@@ -103,11 +109,13 @@ async fn measure(
     };
     let mut site = Site::open(environment, definition, &group.condition, loss_percent).await?;
     let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
-    let mut watch = Watch::begin(site.control(), site.pid(), clock).await?;
+    let browser_group = browser.and_then(|browser| browser.group());
+    let mut watch = Watch::begin(site.control(), site.pid(), browser_group, clock).await?;
     let timing = Timing::new();
     let mut contenders = Vec::new();
     for client in &group.clients {
-        contenders.push(contender::contender(&site, environment, client, &group.condition, &timing).await?);
+        let condition = &group.condition;
+        contenders.push(contender::contender(&site, environment, client, condition, &timing, browser).await?);
     }
     for contender in &contenders {
         contender::wait_until_open(contender).await?;
@@ -146,7 +154,7 @@ async fn measure(
         let opening = account::opening(&contender, before);
         let (client, latencies) = (contender.client, Arc::clone(&contender.latencies));
         let notes: Vec<_> = contender.readers.iter().map(|reader| reader.notes.clone()).collect();
-        let meters = contender.meters();
+        let (meters, pages) = (contender.meters(), contender.pages.clone());
         contender::close(contender).await;
         let bytes = account::sum(meters.iter().map(|meter| meter.totals()));
         let steady = account::between(before, after);
@@ -162,6 +170,7 @@ async fn measure(
             steady,
             steady_s,
             bytes,
+            pages: &pages,
             cost: with_own_processes(cost, own),
             story: &story,
             bystanders: &bystanders,

@@ -14,7 +14,7 @@ use crate::{
         recovery::Spent,
         zombies::{CountWatch, Counted},
     },
-    link::relay::{self, Answer, Place, Side},
+    link::relay::{self, Answer, Side, Spot},
 };
 
 /// After how many bytes a connection dies in the middle of an event: more than a frame's or a chunk's header
@@ -136,7 +136,7 @@ async fn inflict(
     contenders: &[Contender<'_>],
 ) -> Result<Vec<relay::Guard>, Failure> {
     let answers = |answer| relay::Fault::Answer { answer, times: Some(ANSWERED) };
-    let dies_at = |place| relay::Fault::CutAt { place, reset: false };
+    let dies_at = |spot| relay::Fault::CutAt { spot, reset: false };
     let on_the_way = match fault {
         Fault::Sigterm | Fault::Restart | Fault::RestartWithLog => {
             let orderly = fault == Fault::Sigterm;
@@ -156,8 +156,8 @@ async fn inflict(
         Fault::HalfClose => relay::Fault::HalfClose(Side::ToClient),
         Fault::OneWay => relay::Fault::SilenceOneWay(Side::ToClient),
         Fault::MidEvent => relay::Fault::CutAfter { side: Side::ToClient, bytes: INTO_EVENT, reset: false },
-        Fault::MidCharacter => dies_at(Place::Character),
-        Fault::MidHeader => dies_at(Place::Header),
+        Fault::MidCharacter => dies_at(Spot::Character),
+        Fault::MidHeader => dies_at(Spot::Header),
         Fault::Close | Fault::Refuse => relay::Fault::Close,
         Fault::Reset => relay::Fault::Reset,
         // What stands is dead for good; what is made anew goes through, as when a router forgot.

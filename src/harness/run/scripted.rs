@@ -58,6 +58,7 @@ pub(crate) fn record(
         opening: Totals::NOTHING,
         steady: Totals::NOTHING,
         steady_s: 1.0,
+        pages: &[],
         bytes: Totals::NOTHING,
         cost: Cost::default(),
         story: &story,

@@ -227,10 +227,14 @@ impl Site {
         Subscription { url, after: None, policy: client.policy_under(self.heartbeat) }
     }
 
+    /// The URL of something that is not in the channel, such as a page.
+    pub(super) fn url_of(&self, path: &str, relay: Option<SocketAddr>) -> Url {
+        Control::new(relay.map_or_else(|| self.base.clone(), http_url)).url(path)
+    }
+
     /// The URL of something in the channel, such as its `events`.
     pub(super) fn url(&self, below: &str, relay: Option<SocketAddr>) -> Url {
-        let base = relay.map_or_else(|| self.base.clone(), http_url);
-        Control::new(base).url(&format!("channels/{}/{below}", self.channel))
+        self.url_of(&format!("channels/{}/{below}", self.channel), relay)
     }
 
     /// Stops the server for a while.

@@ -1,6 +1,6 @@
 //! One relayed connection.
 
-use std::{convert::Infallible, future::pending, sync::atomic::AtomicBool, time::Duration};
+use std::{convert::Infallible, future::pending, net::SocketAddr, sync::atomic::AtomicBool, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -40,6 +40,7 @@ pub(super) async fn relay(
         let _ = client.set_zero_linger();
         return;
     }
+    let target = reachable(target, &client);
     if silent {
         swallow(&mut client).await;
         return;
@@ -100,6 +101,16 @@ async fn or_never(task: Option<impl Future<Output = Infallible>>) -> Infallible 
         Some(task) => task.await,
         None => pending().await,
     }
+}
+
+/// A server that listens on every address of this machine is reached by the one that the client came to.
+fn reachable(mut target: SocketAddr, client: &TcpStream) -> SocketAddr {
+    if target.ip().is_unspecified()
+        && let Ok(local) = client.local_addr()
+    {
+        target.set_ip(local.ip());
+    }
+    target
 }
 
 /// Waits until a cut is ordered that concerns this connection.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{aim::Place, answer::Answer};
+use super::{aim::Spot, answer::Answer};
 
 /// A value for each direction of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub enum Fault {
     /// The connections that stand are cut at the next such place in what the server sends.
     CutAt {
         /// Where.
-        place: Place,
+        spot: Spot,
         /// Whether it ends by RST, or in an orderly way.
         reset: bool,
     },
@@ -154,7 +154,7 @@ pub(super) struct InForce {
     pub(super) half_closed: Direction<bool>,
     pub(super) cut_after: Direction<Option<CutAfter>>,
     /// The order's number, the place in what the server sends, and how it ends there.
-    pub(super) cut_at: Option<(u64, Place, Cut)>,
+    pub(super) cut_at: Option<(u64, Spot, Cut)>,
     pub(super) cut: Option<Cut>,
     pub(super) refuse: bool,
 }
@@ -241,8 +241,8 @@ impl Orders {
                 Fault::CutAfter { side, bytes, reset } if number > born => {
                     *all.cut_after.of_mut(side) = Some(CutAfter { number, bytes, cut: Cut::of(reset) });
                 }
-                Fault::CutAt { place, reset } if number > born => {
-                    all.cut_at = Some((number, place, Cut::of(reset)));
+                Fault::CutAt { spot, reset } if number > born => {
+                    all.cut_at = Some((number, spot, Cut::of(reset)));
                 }
                 Fault::Refuse => all.refuse = true,
                 Fault::CutAfter { .. }

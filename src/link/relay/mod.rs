@@ -30,7 +30,10 @@ mod timer;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -44,7 +47,7 @@ use self::{
     fault::{InForce, Orders},
 };
 use crate::link::conditions::Path;
-pub use aim::Place;
+pub use aim::Spot;
 pub use answer::Answer;
 pub use fault::{Direction, Fault, Side};
 
@@ -53,7 +56,18 @@ pub use fault::{Direction, Fault, Side};
 pub struct Relay {
     address: SocketAddr,
     orders: Arc<watch::Sender<Orders>>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
+}
+
+/// Where a relay stands, and what it carries at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Where clients connect to; port 0 picks one.
+    pub listen: SocketAddr,
+    /// Connections at a time; a further one is closed at once. Each takes two descriptors, or four where
+    /// packets can be lost.
+    pub most: usize,
 }
 
 /// Keeps a fault in force; dropping it ends the fault. What was cut stays cut.
@@ -82,16 +96,36 @@ impl Relay {
     /// # Errors
     /// Where no port can be had.
     pub async fn under(paths: Direction<Path>, seed: u64, target: SocketAddr) -> io::Result<Relay> {
-        let door = Door::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?;
+        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        Relay::at(Place { listen, most: usize::MAX }, paths, seed, target)
+    }
+
+    /// The same, at a place of its own. A target of an unspecified address (`0.0.0.0`) is reached by the
+    /// address that the client came to.
+    ///
+    /// # Errors
+    /// Where the place can't be had.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn at(place: Place, paths: Direction<Path>, seed: u64, target: SocketAddr) -> io::Result<Relay> {
+        let door = Door::new(place.listen)?;
         let address = door.address();
         let (sender, receiver) = watch::channel(Orders::new(target));
-        let task = tokio::spawn(accept(door, receiver, (paths, seed)));
-        Ok(Relay { address, orders: Arc::new(sender), task })
+        let connections = Arc::new(AtomicUsize::new(0));
+        let carried = Carried { most: place.most, now: Arc::clone(&connections) };
+        let task = tokio::spawn(accept(door, receiver, carried, (paths, seed)));
+        Ok(Relay { address, orders: Arc::new(sender), connections, task })
     }
 
     /// Where clients connect to.
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections it carries now.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Sends later connections to another address; those that stand are left alone.
@@ -120,8 +154,20 @@ impl Drop for Guard {
     }
 }
 
+/// How many connections there are, and may be.
+#[derive(Debug)]
+struct Carried {
+    most: usize,
+    now: Arc<AtomicUsize>,
+}
+
 /// Lets clients in while the door is to be open, and shuts it while connections are to be refused.
-async fn accept(mut door: Door, mut orders: watch::Receiver<Orders>, (paths, seed): (Direction<Path>, u64)) {
+async fn accept(
+    mut door: Door,
+    mut orders: watch::Receiver<Orders>,
+    carried: Carried,
+    (paths, seed): (Direction<Path>, u64),
+) {
     let mut connections = JoinSet::new();
     let mut seeds = StdRng::seed_from_u64(seed);
     loop {
@@ -129,11 +175,12 @@ async fn accept(mut door: Door, mut orders: watch::Receiver<Orders>, (paths, see
         door.set_open(!refuse).await;
         tokio::select! {
             changed = orders.changed() => if changed.is_err() { return },
-            accepted = door.accept() => if let Ok(client) = accepted {
+            accepted = door.accept() => if let Ok(client) = accepted && connections.len() < carried.most {
                 connections.spawn(connection::relay(client, orders.clone(), paths, seeds.random()));
             },
             // Reaped as they end, so that a long run does not keep a record of each.
             Some(_) = connections.join_next() => {}
         }
+        carried.now.store(connections.len(), Ordering::Relaxed);
     }
 }

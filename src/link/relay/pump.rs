@@ -203,9 +203,9 @@ impl<'a> Pump<'a> {
                 Some((known, left)) if known == order => (order, left),
                 _ => (order, order.bytes),
             }),
-            cut_at: cut_at.map(|(number, place, cut)| match aim {
+            cut_at: cut_at.map(|(number, spot, cut)| match aim {
                 Some((known, aim, _)) if known == number => (known, aim, cut),
-                _ => (number, Aim::at(place), cut),
+                _ => (number, Aim::at(spot), cut),
             }),
             then: self.faults.then,
         };

@@ -5,7 +5,6 @@
 //! | `catalogue`, `language` | every visible string, once per language; which one a visitor gets |
 //! | `page` | what all pages share: the language, the room, the headers |
 //! | `views` | the pages themselves, each a template with what it shows |
-//! | `stream` | a stream that says what its reader asked it to say, for the tour |
 //! | `time` | the server's clock, so that a page can tell how far its own is off |
 //!
 //! The pages are the lesson's front: plain HTML from `templates/`, plain modules from `static/js/`, no
@@ -14,7 +13,6 @@
 mod catalogue;
 mod language;
 mod page;
-mod stream;
 mod time;
 mod views;
 
@@ -35,7 +33,6 @@ pub(super) fn routes() -> Router<State> {
         .route("/tour/{subject}", only("GET, HEAD", get(views::tour)))
         .route("/results", only("GET, HEAD", get(views::results)))
         .route("/i18n/{file}", only("GET, HEAD", get(catalogue::get)))
-        .route("/stream", only("GET, HEAD", get(stream::get)))
         .route("/time", only("GET, HEAD", get(time::get)))
         .route("/healthz", only("GET, HEAD", get(healthz)))
 }

@@ -5,7 +5,7 @@ use axum::{
     extract::FromRequestParts,
     response::{Html, IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
     catalogue::{self, Catalogue},
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     feed::ChannelName,
-    server::{State, connection::OnConnection, refusal::Refusal},
+    link::conditions::Profile,
+    server::{State, connection::OnConnection, networks, refusal::Refusal},
     transport::Transport,
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Page {
     /// Where the page was loaded from; the `curl` lines name it.
     pub(super) host: String,
     path: String,
+    /// Whether this page can reach the networks' doors.
+    pub(super) has_networks: bool,
 }
 
 impl FromRequestParts<State> for Page {
@@ -48,6 +51,7 @@ impl FromRequestParts<State> for Page {
         let asked = value("lang").and_then(|tag| Language::of(&tag));
         let language = asked.unwrap_or_else(|| Language::from_headers(&parts.headers));
         let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let has_networks = !networks::ports_for(state, connection.0.local, named).is_empty();
         let local = connection.0.local.map_or_else(|| "127.0.0.1:3000".to_owned(), |local| local.to_string());
         Ok(Page {
             language,
@@ -56,6 +60,7 @@ impl FromRequestParts<State> for Page {
             room,
             host: named.map_or(local, str::to_owned),
             path: parts.uri.path().to_owned(),
+            has_networks,
         })
     }
 }
@@ -115,6 +120,11 @@ impl Page {
         Transport::ALL
     }
 
+    /// Every named network, from the fastest to the slowest.
+    pub(super) fn networks(&self) -> [Profile; 5] {
+        Profile::ALL
+    }
+
     /// Renders a template into an answer.
     pub(super) fn show(&self, template: &impl Template) -> Result<Response, Refusal> {
         let html = template.render().map_err(|error| {
@@ -122,10 +132,6 @@ impl Page {
         })?;
         let mut response = Html(html).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy(&self.host));
-        headers
-            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
         headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
@@ -137,28 +143,5 @@ impl Page {
             }
         }
         Ok(response)
-    }
-}
-
-/// Only what this server itself serves runs, styles or is shown. A page may also connect to the loopback's
-/// other name on the same port, which for a browser is another origin: the tour shows what CORS does with it.
-fn policy(host: &str) -> HeaderValue {
-    let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
-    let port = if port.bytes().all(|byte| byte.is_ascii_digit()) { port } else { "80" };
-    let policy = format!(
-        "default-src 'self'; connect-src 'self' http://localhost:{port} http://127.0.0.1:{port}; \
-         frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
-    );
-    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'self'"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_writes_into_the_policy_through_the_host() {
-        let policy = policy("x:1; script-src *");
-        assert!(!policy.to_str().expect("text").contains("script-src"));
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct About {
     stamp: String,
     /// Unix milliseconds.
     started_ms: f64,
+    /// The cursor from which its progress is told.
+    after: String,
 }
 
 impl Runs {
@@ -124,7 +126,9 @@ impl Runs {
             number => format!("{stamp}-{number}"),
         });
         let stamp = stamp.into_iter().find(|stamp| !self.folder.join(stamp).exists()).unwrap_or_default();
-        let about = About { experiment, stamp, started_ms: self.clock.now().as_millis() };
+        // Taken before the start, so that a reader that goes on from here hears all of it.
+        let after = channel.head().to_string();
+        let about = About { experiment, stamp, started_ms: self.clock.now().as_millis(), after };
         let out = self.folder.join(&about.stamp);
         let program = Program { path: program, experiment: about.experiment.clone(), out };
         let (cancel, kill) = (CancellationToken::new(), self.kill.child_token());
@@ -174,12 +178,10 @@ pub(crate) async fn start(
     check_name(&order.experiment)?;
     let name: ChannelName = CHANNEL.parse()?;
     let channel = state.feed().channel(&name)?;
-    // Taken before the start, so that a reader that goes on from here hears all of it.
-    let after = channel.head();
     let about = state.runs().start(order.experiment, channel)?;
     let transport = order.transport.unwrap_or(Transport::Sse).slug();
-    let progress = format!("/channels/{CHANNEL}/{transport}?after={after}");
-    let answer = json!({ "running": about, "channel": CHANNEL, "after": after, "progress": progress });
+    let progress = format!("/channels/{CHANNEL}/{transport}?after={}", about.after);
+    let answer = json!({ "running": about, "channel": CHANNEL, "after": about.after, "progress": progress });
     Ok(json_response(StatusCode::ACCEPTED, encoding::json(&answer)))
 }
 

@@ -62,6 +62,45 @@ impl Frames {
     }
 }
 
+/// Where messages begin and end, for one who need not know what they say.
+#[derive(Debug, Default)]
+pub(crate) struct Boundary {
+    header: Vec<u8>,
+    /// Bytes of the current payload that are still to come.
+    left: u64,
+    /// The first fragment of a message has passed and the last has not.
+    in_fragments: bool,
+}
+
+impl Boundary {
+    /// Takes note of bytes, in any pieces.
+    pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
+        while let Some(&first) = bytes.first() {
+            if self.left > 0 {
+                let here = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+                bytes = &bytes[here..];
+                self.left -= here as u64;
+                continue;
+            }
+            self.header.push(first);
+            bytes = &bytes[1..];
+            if let Some(header) = parse(&self.header) {
+                self.header.clear();
+                self.left = header.length;
+                // Control frames may come between the fragments of a message.
+                if header.opcode < 8 {
+                    self.in_fragments = !header.fin;
+                }
+            }
+        }
+    }
+
+    /// Whether the next byte begins a message.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.header.is_empty() && self.left == 0 && !self.in_fragments
+    }
+}
+
 /// A header, once it is complete.
 fn parse(bytes: &[u8]) -> Option<FrameHeader> {
     debug_assert!(bytes.len() <= HEADER_BYTES);

@@ -36,7 +36,7 @@ use std::{
 use http::Request;
 use parking_lot::Mutex;
 
-pub(crate) use self::tap::Tap;
+pub(crate) use self::{frames::Boundary, tap::Tap};
 use self::{
     layer::{Layer, Piece, hex},
     session::Session,

@@ -107,6 +107,8 @@ pub(crate) struct Total {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Totals {
     pub(crate) connections: Vec<Total>,
+    /// All connections that are counted apart; any other that a page was told of is in `earlier`.
+    pub(crate) apart: Vec<u32>,
     /// Closed connections of which there are too many to be told apart.
     pub(crate) earlier: Counts,
     /// Connections that were not looked at, since too many were open.
@@ -293,7 +295,12 @@ impl Inner {
             }
             total
         });
-        Totals { connections: connections.collect(), earlier: self.earlier, unseen: self.unseen }
+        Totals {
+            connections: connections.collect(),
+            apart: self.connections.iter().map(|counted| counted.total.connection).collect(),
+            earlier: self.earlier,
+            unseen: self.unseen,
+        }
     }
 }
 
@@ -381,6 +388,11 @@ mod tests {
         let totals = totals.expect("all");
         assert_eq!((totals.unseen, totals.connections.len()), (1, MAX_CONNECTIONS));
         assert_eq!(totals.earlier.outward.0.iter().sum::<u64>(), 10);
+        assert_eq!(
+            totals.apart,
+            (2..=MAX_CONNECTIONS as u32 + 1).collect::<Vec<_>>(),
+            "the first is in there"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ export function chart(place, lines, kind = {}) {
         scales: {
           x: { time: false, range: [-60, 0] },
           y: kind.logarithmic
-            ? { distr: 3, range: (_, low, high) => [Math.min(1, low || 1), Math.max(1000, high || 1)] }
+            ? { distr: 3, range: (_, low, high) => [Math.min(1, 10 ** Math.floor(Math.log10(low || 1))), Math.max(1000, high || 1)] }
             : { range: (_, low, high) => [0, Math.max(1, high ?? 1) * 1.1] },
         },
         axes: [
@@ -69,7 +69,7 @@ export function chart(place, lines, kind = {}) {
 
 /** Of a logarithmic axis only 1, 10, 100 and so on: the lines between them would be a wall. */
 function decades(axis) {
-  const only = (_, splits) => splits.map((value) => (Number.isInteger(Math.log10(value)) ? value : null));
+  const only = (_, splits) => splits.map((value) => (Math.abs(Math.log10(value) % 1) < 1e-9 ? value : null));
   return { filter: only, grid: { ...axis.grid, filter: only }, ticks: { ...axis.ticks, filter: only } };
 }
 

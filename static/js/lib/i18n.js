@@ -23,7 +23,8 @@ const formats = new Map();
 export function number(value, digits = 0) {
   if (!Number.isFinite(value)) return '–';
   if (!formats.has(digits)) {
-    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    // A clock that is 0.04 ms behind is not "-0.0" ahead.
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: 'negative' };
     formats.set(digits, new Intl.NumberFormat(language, options));
   }
   return formats.get(digits).format(value);

@@ -1,24 +1,22 @@
-import { quoted, scripted } from './tools.js';
+import { hear } from './listening.js';
+import { streamOf } from './tools.js';
 
-export const fields = { stream: ': comment\nretry: 500\nid: 7\nevent: greeting\ndata: hello\n\ndata: world\n\n' };
+/** The headers of an event stream that matter, as the tutorials name them. */
+const HEADERS = ['content-type', 'cache-control'];
 
-/**
- * The same stream twice: its lines as `curl` prints them, and the events that a browser makes of them.
- */
-export async function curl({ stream }, show) {
-  const url = scripted({ text: stream });
-  const raw = await (await fetch(url, { headers: { accept: 'text/event-stream' } })).text();
-  for (const line of raw.split('\n')) show(`curl │ ${line}`);
-  const types = new Set(['message', ...[...stream.matchAll(/^event: ?(.*)$/gm)].map(([, type]) => type)]);
-  const events = await new Promise((pass) => {
-    const heard = [];
-    const source = new EventSource(url);
-    for (const type of types) source.addEventListener(type, ({ data, lastEventId }) => heard.push({ type, data, lastEventId }));
-    source.onerror = () => {
-      source.close();
-      pass(heard);
-    };
-  });
-  for (const { type, data, lastEventId } of events) show(`EventSource │ ${type} ${quoted(data)} id ${quoted(lastEventId)}`);
-  return raw === stream && events.length > 0;
-}
+/** The same stream twice: head and lines as `curl -i` prints them, and the events that a browser makes of them. */
+export const curl = {
+  path: ({ stream }) => streamOf(stream),
+  code: ({ stream }) => `curl -iN '${location.origin}${streamOf(stream)}'`,
+  async run({ stream }, show) {
+    const response = await fetch(streamOf(stream), { headers: { accept: 'text/event-stream' } });
+    show(`curl │ HTTP/1.1 ${response.status}`);
+    for (const name of HEADERS) show(`curl │ ${name}: ${response.headers.get(name)}`);
+    show('curl │');
+    const raw = await response.text();
+    for (const line of raw.split('\n')) show(`curl │ ${line}`);
+    const heard = await hear(stream, (line) => show(`EventSource │ ${line}`));
+    const isStream = response.headers.get('content-type') === 'text/event-stream';
+    return isStream && raw === stream && heard.map(({ type, lastEventId }) => `${type} ${lastEventId}`).join() === 'greeting 7,message 7';
+  },
+};

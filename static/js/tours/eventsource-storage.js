@@ -1,30 +1,8 @@
+import { Store } from './store.js';
 import { channel, present, publish, word } from './tools.js';
 
-/** Events that the store keeps for a room. */
-const KEPT = 100;
-
-/** A promise of what an IndexedDB request brings. */
-const done = (request) =>
-  new Promise((pass, fail) => {
-    request.onsuccess = () => pass(request.result);
-    request.onerror = () => fail(request.error);
-  });
-
-async function open() {
-  const request = indexedDB.open('pushlab', 1);
-  request.onupgradeneeded = () => request.result.createObjectStore('events', { autoIncrement: true });
-  return done(request);
-}
-
-const store = (database, mode) => database.transaction('events', mode).objectStore('events');
-
-/** All that is stored for this room, oldest first. */
-async function stored(database) {
-  return (await done(store(database, 'readonly').getAll())).filter((event) => event.channel === channel);
-}
-
 /** Reads from a cursor until so many events of ours are stored, each as it comes. */
-function read(database, after, mine, count) {
+function read(store, after, mine, count) {
   return new Promise((pass, fail) => {
     const source = new EventSource(`${channel}/sse?after=${after}`);
     const end = (how, what) => {
@@ -34,7 +12,7 @@ function read(database, after, mine, count) {
     let heard = 0;
     source.onmessage = async ({ data, lastEventId }) => {
       if (!data.startsWith(mine)) return;
-      await done(store(database, 'readwrite').add({ channel, id: lastEventId, data }));
+      await store.add(lastEventId, data);
       heard += 1;
       if (heard === count) end(pass, heard);
     };
@@ -48,25 +26,22 @@ function read(database, after, mine, count) {
  */
 export async function remembering(show) {
   const mine = word('note');
-  let database = await open();
-  const before = await stored(database);
+  let store = await Store.open();
+  const before = await store.all();
   show(`IndexedDB: ${before.length}${before.length ? `, ${before.at(-1).id}` : ''}`);
   const start = await present();
   for (const number of [1, 2, 3]) await publish(`${mine} ${number}`);
-  await read(database, start, mine, 3);
-  database.close();
+  await read(store, start, mine, 3);
+  store.close();
 
   for (const number of [4, 5]) await publish(`${mine} ${number}`);
-  database = await open();
-  const last = (await stored(database)).at(-1).id;
+  store = await Store.open();
+  const last = (await store.all()).findLast(({ data }) => data.startsWith(mine)).id;
   show(`EventSource(…?after=${last})`);
-  await read(database, last, mine, 2);
+  await read(store, last, mine, 2);
 
-  const found = (await stored(database)).filter(({ data }) => data.startsWith(mine)).map(({ data }) => data);
+  const found = (await store.all()).filter(({ data }) => data.startsWith(mine)).map(({ data }) => data);
   show(found.map((data) => data.split(' ').pop()).join(', '));
-  // Old notes make room, so that the store does not grow with every visit.
-  const keys = await done(store(database, 'readonly').getAllKeys());
-  for (const key of keys.slice(0, Math.max(0, keys.length - KEPT))) await done(store(database, 'readwrite').delete(key));
-  database.close();
+  store.close();
   return found.join() === [1, 2, 3, 4, 5].map((number) => `${mine} ${number}`).join();
 }

@@ -8,8 +8,8 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 /** Text as a programmer writes it, so that line ends and blanks are seen. */
 export const quoted = (text) => JSON.stringify(text);
 
-/** The address of an answer that the server gives by our script; see src/server/pages/stream.rs. */
-export const scripted = (script, origin = '') => `${origin}/stream?${new URLSearchParams(script)}`;
+/** The address of a stream that is this text, and then ends; see src/server/tour.rs. @param {string} body */
+export const streamOf = (body) => `/tour/raw?${new URLSearchParams({ body, end: '' })}`;
 
 /** Publishes an event in the page's room; returns its id. */
 export async function publish(data, type = 'message') {
@@ -25,7 +25,7 @@ export async function publish(data, type = 'message') {
 
 /** The room's newest cursor. */
 export async function present() {
-  return (await (await fetch(channel)).json()).cursor;
+  return (await (await fetch(channel, { cache: 'no-store' })).json()).cursor;
 }
 
 /** A word that no other step uses. */

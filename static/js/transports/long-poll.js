@@ -16,9 +16,10 @@ export class Reader {
   /** Where we stand in the log: ours to keep, and to send with each question. */
   cursor = '';
   #end = new AbortController();
+  #timer = 0;
 
   /**
-   * @param {string} channel the channel's path
+   * @param {string} channel the channel's path, or its whole address on another origin
    * @param {Observer} observer
    * @param {Options} options
    */
@@ -36,6 +37,7 @@ export class Reader {
 
   /** Stops reading. */
   close() {
+    clearTimeout(this.#timer);
     this.#end.abort();
     this.#become(CLOSED, 'closed');
   }
@@ -51,6 +53,7 @@ export class Reader {
       const patience = AbortSignal.timeout(PATIENCE_MS);
       const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.any([end, patience]) });
       const text = await response.text();
+      if (end.aborted) return;
       if (!response.ok) throw new Error(text);
       this.observer.bytes(bytesOf(text));
       this.cursor = deliver(JSON.parse(text), this.observer);
@@ -62,8 +65,7 @@ export class Reader {
       rest = REST_MS;
     }
     // The next question follows at once: between the two, nobody listens.
-    const timer = setTimeout(() => this.#ask(end), rest);
-    end.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    this.#timer = setTimeout(() => this.#ask(end), rest);
   }
 
   #become(state, why) {

@@ -12,9 +12,10 @@ export class Reader {
   /** Where we stand in the log: ours to keep, and to send with each question. */
   cursor = '';
   #end = new AbortController();
+  #timer = 0;
 
   /**
-   * @param {string} channel the channel's path
+   * @param {string} channel the channel's path, or its whole address on another origin
    * @param {Observer} observer
    * @param {Options} options `interval` may change while it reads
    */
@@ -32,6 +33,7 @@ export class Reader {
 
   /** Stops reading. */
   close() {
+    clearTimeout(this.#timer);
     this.#end.abort();
     this.#become(CLOSED, 'closed');
   }
@@ -47,6 +49,7 @@ export class Reader {
       const patience = AbortSignal.timeout(PATIENCE_MS);
       const response = await fetch(url, { cache: 'no-store', signal: AbortSignal.any([end, patience]) });
       const text = await response.text();
+      if (end.aborted) return;
       if (!response.ok) throw new Error(text);
       this.observer.bytes(bytesOf(text));
       this.cursor = deliver(JSON.parse(text), this.observer);
@@ -58,8 +61,7 @@ export class Reader {
     }
     // The interval runs from question to question, so a slow answer does not slow the clock.
     const rest = Math.max(0, started + this.options.interval - performance.now());
-    const timer = setTimeout(() => this.#ask(end), rest);
-    end.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    this.#timer = setTimeout(() => this.#ask(end), rest);
   }
 
   #become(state, why) {

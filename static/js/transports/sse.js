@@ -12,7 +12,7 @@ export class Reader {
   #types = new Set(['message', 'gap']);
 
   /**
-   * @param {string} channel the channel's path
+   * @param {string} channel the channel's path, or its whole address on another origin
    * @param {Observer} observer
    * @param {Options} options
    */
@@ -28,8 +28,9 @@ export class Reader {
     const source = new EventSource(`${this.channel}/sse?after=${after}${this.options.query}`);
     this.#source = source;
     this.#become(CONNECTING, 'asking');
-    source.onopen = () => this.#become(OPEN, 'opened');
-    source.onerror = () => {
+    source.onopen = (event) => isOwn(event) && this.#become(OPEN, 'opened');
+    source.onerror = (event) => {
+      if (!isOwn(event)) return;
       this.observer.trouble('lost');
       if (source.readyState === EventSource.CLOSED) return this.#become(CLOSED, 'refused');
       // Nothing to do: the browser waits for `retry:` and asks again.
@@ -54,7 +55,7 @@ export class Reader {
 
   #hear = ({ type, data, lastEventId }) => {
     // After close() a browser may still hand over what it had parsed.
-    if (this.readyState === CLOSED) return;
+    if (this.readyState === CLOSED || data === undefined) return;
     this.cursor = lastEventId;
     this.observer.bytes(blockBytes(type, data, lastEventId));
     if (type === 'gap') this.observer.gap(JSON.parse(data));
@@ -66,4 +67,9 @@ export class Reader {
     this.readyState = state;
     this.observer.state(state, why);
   }
+}
+
+/** Whether the browser says it: a publisher may name an event `open` or `error` too, but those carry data. */
+function isOwn(event) {
+  return !(event instanceof MessageEvent);
 }

@@ -17,7 +17,7 @@ export class Reader {
   #losses = 0;
 
   /**
-   * @param {string} channel the channel's path
+   * @param {string} channel the channel's path, or its whole address on another origin
    * @param {Observer} observer
    * @param {Options} options
    */
@@ -29,8 +29,9 @@ export class Reader {
   open(after) {
     this.cursor = after;
     this.observer.request();
-    const origin = location.origin.replace(/^http/, 'ws');
-    const socket = new WebSocket(`${origin}${this.channel}/websocket?after=${after}${this.options.query}`);
+    const url = new URL(`${this.channel}/websocket?after=${after}${this.options.query}`, location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const socket = new WebSocket(url);
     this.#socket = socket;
     this.#become(CONNECTING, 'asking');
     socket.onopen = () => {

@@ -1,0 +1,157 @@
+//! The fast path: streams that HTTP has let go of.
+//!
+//! A stream's answer begins with a head and then never ends. Up to the head HTTP is all that matters, and
+//! hyper knows it; from there on a reader is a socket, a cursor and nothing else. So once the head is
+//! written, hyper hands the socket over, and the connection's task ends. From then on the socket belongs to
+//! a *writer*: one task per core that owns thousands of them.
+//!
+//! ```text
+//!  accept ─ task per connection ─ hyper ─ handler: where does the reader stand?
+//!                                   │
+//!                                   │ head written: `into_parts`
+//!                                   ▼
+//!  publish ─ rings ─▶ writer (one per core)
+//!                       crowd "lab, SSE":   the run after cursor 41, joined once ─▶ write, write, write…
+//!                       crowd "lab, WebSocket": …
+//! ```
+//!
+//! What this saves, compared with the plain way (`sse::EventStream`, `websocket::Session`: a task per reader, as most
+//! servers do it):
+//!
+//! - **Waking.** A publish rings one bell per crowd and not one per reader: no task is scheduled, queued,
+//!   taken from the queue and polled through five layers of futures in order to write a hundred bytes.
+//! - **Joining.** Readers of a channel nearly all stand at the same place. The run of events after that
+//!   place is joined, with the chunk's or the frames' headers, once per crowd ([`runs`]); each reader's share
+//!   is one system call from the same memory.
+//! - **Memory.** A task with hyper's state machine, a read buffer and a head buffer, a timer and a
+//!   cancellation that waits: all that goes with the connection's task. What stays is one small struct.
+//!
+//! What a socket is asked for is kept to the least: it is written to without asking whether it has room, and
+//! only one that has none, or has something to be read, rings ([`inbox`]).
+//!
+//! Nobody waits for anybody. In each turn a crowd's next few members get what they lack, up to the limit of
+//! one batch each; then it is the next crowd's turn. A reader whose socket is full is left alone until it
+//! has room, and is then served by itself from where it stands. Whoever it is, it costs its cursor and the
+//! one run that waits for its socket.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `departure` | the moment at which hyper lets go |
+//! | `inbox` | how a writer is told and woken |
+//! | `writer`, `places` | the task: takes notes up, goes its rounds |
+//! | `attend` | what it does for one stream |
+//! | `crowd` | the readers of one channel in one format |
+//! | `format`, `runs` | events as bytes on the wire; runs of them, shared |
+//! | `stream` | one socket, its cursor, and what it has not taken yet |
+//! | `talk` | the other direction of a WebSocket |
+//! | `wheel` | heartbeats and limits of time, with one timer for all |
+
+mod attend;
+mod crowd;
+pub(crate) mod departure;
+mod format;
+mod inbox;
+mod places;
+mod runs;
+mod stream;
+mod talk;
+mod wheel;
+mod writer;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+use tungstenite::protocol::WebSocketConfig;
+
+pub(crate) use self::format::{Format, text_frame};
+use self::{inbox::Inbox, writer::Writer};
+use super::{connection::Wire, readers::Reader};
+use crate::{
+    event::Cursor,
+    feed::{Channel, ReadLimit},
+};
+
+/// What all streams of a server have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habits {
+    /// How often a silent stream gets a sign of life.
+    pub(crate) heartbeat: Duration,
+    /// How long a peer that takes nothing is believed in.
+    pub(crate) dead_after: Duration,
+    /// How long a silenced connection is kept.
+    pub(crate) silence: Duration,
+    /// What a reader gets at a time.
+    pub(crate) limit: ReadLimit,
+    /// What WebSocket clients may send.
+    pub(crate) protocol: WebSocketConfig,
+}
+
+/// A stream to come: what a handler knows of it.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) format: Format,
+    /// Where its reader stands.
+    pub(crate) cursor: Cursor,
+    /// Its place among the counted ones.
+    pub(crate) reader: Option<Reader>,
+    /// What it is told before anything else.
+    pub(crate) opening: Bytes,
+    /// Whether its client may publish.
+    pub(crate) may_publish: bool,
+}
+
+/// A stream that has been let go of.
+#[derive(Debug)]
+struct Arrival {
+    wire: Wire,
+    handed: Handed,
+    /// What was read ahead of the client's words.
+    leftover: Bytes,
+    tracked: TaskTrackerToken,
+}
+
+/// Up to so many streams stay with one writer: waking a second one for a few sockets costs more than it
+/// saves.
+const TOGETHER: usize = 64;
+
+/// The writers of a server.
+#[derive(Debug)]
+pub(crate) struct Writers {
+    inboxes: Vec<Arc<Inbox>>,
+    tracker: TaskTracker,
+}
+
+impl Writers {
+    /// Starts a writer for each core that the runtime uses. `shutdown` asks streams to come to their end,
+    /// each in its own way; `abort` drops what is left. Each stream counts as one of `tracker`'s tasks.
+    pub(crate) fn start(
+        habits: Habits,
+        shutdown: &CancellationToken,
+        abort: &CancellationToken,
+        tracker: TaskTracker,
+    ) -> Arc<Self> {
+        let cores = tokio::runtime::Handle::current().metrics().num_workers();
+        let inboxes: Vec<_> = (0..cores).map(|_| Arc::<Inbox>::default()).collect();
+        for inbox in &inboxes {
+            let writer = Writer::new(Arc::clone(inbox), habits, shutdown.clone(), abort.clone());
+            // Its turns are bounded by what it has written, which says more than the runtime's count of polls.
+            tokio::spawn(tokio::task::unconstrained(writer));
+        }
+        Arc::new(Writers { inboxes, tracker })
+    }
+
+    /// Takes a stream over.
+    pub(crate) fn take(&self, wire: Wire, leftover: Bytes, handed: Handed) {
+        let tracked = self.tracker.token();
+        let idlest = || self.inboxes.iter().min_by_key(|inbox| inbox.streams());
+        let roomy = self.inboxes.iter().find(|inbox| inbox.streams() < TOGETHER).or_else(idlest);
+        if let Some(inbox) = roomy {
+            inbox.hand(Arrival { wire, handed, leftover, tracked });
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The task that owns many streams.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::{
+    Arrival, Habits,
+    crowd::Crowd,
+    inbox::{Bell, Inbox, Note, Post},
+    places::Places,
+    stream::{Phase, Stream},
+    wheel::Wheel,
+};
+
+/// Members that a crowd's turn comes to, before it is the next crowd's.
+const TURN: usize = 32;
+
+/// Turns and notes between two looks at the inbox and at the clock, and a chance for the runtime's other
+/// tasks.
+const TURNS: usize = 8;
+const NOTES: usize = 256;
+
+/// What is read at a time: from one socket after the other, into the same memory.
+const SCRATCH_BYTES: usize = 16 << 10;
+
+/// A writer: all of its streams, and who of them is to be seen to.
+pub(super) struct Writer {
+    inbox: Arc<Inbox>,
+    pub(super) habits: Habits,
+    pub(super) streams: Places<Box<Stream>>,
+    pub(super) crowds: Places<Crowd>,
+    /// Crowds that have news, in the order of their turns.
+    rounds: VecDeque<u32>,
+    notes: VecDeque<Note>,
+    /// The inbox's memory while it is not in use there.
+    spare: Post,
+    wheel: Wheel,
+    timer: Pin<Box<Sleep>>,
+    shutdown: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    abort: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// The time of this round, which is read once for all.
+    pub(super) now: Instant,
+    pub(super) scratch: Vec<u8>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        habits: Habits,
+        shutdown: CancellationToken,
+        abort: CancellationToken,
+    ) -> Self {
+        let now = Instant::now();
+        Writer {
+            inbox,
+            habits,
+            streams: Places::default(),
+            crowds: Places::default(),
+            rounds: VecDeque::new(),
+            notes: VecDeque::new(),
+            spare: Post::default(),
+            wheel: Wheel::new(habits.heartbeat, now),
+            timer: Box::pin(sleep_until(now)),
+            shutdown: Some(Box::pin(shutdown.cancelled_owned())),
+            abort: Box::pin(abort.cancelled_owned()),
+            now,
+            scratch: vec![0; SCRATCH_BYTES],
+        }
+    }
+
+    /// Takes a stream in, and writes what its reader lacks already.
+    fn admit(&mut self, arrival: Arrival) {
+        let (opening, leftover) = (arrival.handed.opening.clone(), arrival.leftover.clone());
+        let (channel, format) = (Arc::clone(&arrival.handed.channel), arrival.handed.format);
+        let key = self.streams.reserve();
+        let bell = Bell::new(&self.inbox, Note::Stream(key));
+        let mut stream = Box::new(Stream::new(arrival, bell, self.now));
+        if let Some(cut) = stream.wire.cut() {
+            // Set before the first look at the cut, so that none goes unseen.
+            cut.tell(stream.waker());
+        }
+        stream.ping_at = self.now + self.habits.heartbeat;
+
+        let same = |crowd: &Crowd| crowd.format == format && Arc::ptr_eq(&crowd.channel, &channel);
+        let crowd_key = self.crowds.find(same).unwrap_or_else(|| {
+            let key = self.crowds.reserve();
+            let bell = Bell::new(&self.inbox, Note::Crowd(key));
+            self.crowds.put(key, Crowd::new(Arc::clone(&channel), format, bell));
+            key
+        });
+        if let Some(crowd) = self.crowds.get(crowd_key) {
+            stream.member = Some((crowd_key, crowd.members.len() as u32));
+            crowd.members.push(key);
+        }
+        self.streams.put(key, stream);
+        self.open(key, opening, &leftover);
+    }
+
+    /// One turn of a crowd: its next few members.
+    fn turn(&mut self, key: u32) {
+        let mut gone = Vec::new();
+        let Some(crowd) = self.crowds.get(key) else { return };
+        let head = crowd.channel.head();
+        for _ in 0..TURN {
+            let Some(member) = crowd.next() else { break };
+            let Some(stream) = self.streams.get(member) else { continue };
+            // One whose socket is full goes on by itself once there is room.
+            if stream.phase != Phase::Open || !stream.is_drained() || stream.cursor == head {
+                continue;
+            }
+            if crowd.serve(stream, head, self.habits.limit, self.now) {
+                crowd.again |= stream.cursor != head && stream.is_drained();
+            } else {
+                gone.push(member);
+            }
+        }
+        if crowd.to_come == 0 && crowd.again {
+            crowd.begin();
+        }
+        if crowd.to_come > 0 {
+            self.rounds.push_back(key);
+        } else {
+            crowd.end();
+        }
+        for member in gone {
+            self.remove(member);
+        }
+    }
+
+    /// A crowd's channel has news: it gets its turns.
+    fn tend(&mut self, key: u32) {
+        let Some(crowd) = self.crowds.get(key) else { return };
+        if !crowd.has_news() {
+            return;
+        }
+        if crowd.is_queued {
+            crowd.again = true;
+        } else {
+            crowd.begin();
+            self.rounds.push_back(key);
+        }
+    }
+
+    /// Looks at those whose time has come, and sets the timer for the next.
+    fn watch_the_clock(&mut self, context: &mut Context<'_>) {
+        loop {
+            while let Some((mark, streams)) = self.wheel.pop(self.now) {
+                for key in streams {
+                    self.look_at_mark(key, mark);
+                }
+            }
+            let Some(next) = self.wheel.next() else { return };
+            if self.timer.deadline() != next {
+                self.timer.as_mut().reset(next);
+            }
+            if self.timer.as_mut().poll(context).is_pending() {
+                return;
+            }
+            self.now = Instant::now().max(next);
+        }
+    }
+
+    /// Puts a stream where it is to be looked at next, if nothing happens before.
+    pub(super) fn put_on_wheel(&mut self, key: u32) {
+        let Some(stream) = self.streams.get(key) else { return };
+        if let Some(at) = stream.due(&self.habits) {
+            stream.mark = Some(self.wheel.put(key, at, stream.mark));
+        }
+    }
+
+    /// A stream is told no events any more.
+    pub(super) fn leave_crowd(&mut self, key: u32) {
+        let Some((crowd_key, place)) = self.streams.get(key).and_then(|stream| stream.member.take()) else {
+            return;
+        };
+        let Some(crowd) = self.crowds.get(crowd_key) else { return };
+        crowd.members.swap_remove(place as usize);
+        if crowd.members.is_empty() {
+            // And with it the channel, which is idle once nobody holds it.
+            self.crowds.release(crowd_key);
+        } else if let Some(moved) = crowd.members.get(place as usize)
+            && let Some(stream) = self.streams.get(*moved)
+        {
+            stream.member = Some((crowd_key, place));
+        }
+    }
+
+    /// Lets a stream go; its socket is closed, and its place free for somebody else.
+    pub(super) fn remove(&mut self, key: u32) {
+        self.leave_crowd(key);
+        if self.streams.release(key).is_some() {
+            self.inbox.left();
+        }
+    }
+
+    /// Drops whatever is left.
+    fn end(&mut self) {
+        let late = self.inbox.close();
+        drop(late);
+        for key in self.streams.keys().collect::<Vec<_>>() {
+            let silent = self.streams.get(key).filter(|stream| matches!(stream.phase, Phase::Silent(_)));
+            if let Some(cut) = silent.and_then(|stream| stream.wire.cut()) {
+                cut.silence_is_over();
+            }
+            self.remove(key);
+        }
+    }
+}
+
+impl Future for Writer {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let writer = self.get_mut();
+        // First, so that whatever is left in the inbox from here on wakes us again.
+        writer.inbox.register(context.waker());
+        if writer.abort.as_mut().poll(context).is_ready() {
+            writer.end();
+            return Poll::Ready(());
+        }
+        if writer.shutdown.as_mut().is_some_and(|shutdown| shutdown.as_mut().poll(context).is_ready()) {
+            // Every stream is cut at once: each sees so when it is looked at.
+            writer.shutdown = None;
+            writer.notes.extend(writer.streams.keys().map(Note::Stream));
+        }
+        writer.now = Instant::now();
+        let mut post = writer.inbox.take(mem::take(&mut writer.spare));
+        for arrival in post.arrived.drain(..) {
+            writer.admit(arrival);
+        }
+        writer.notes.extend(post.notes.drain(..));
+        writer.spare = post;
+        for _ in 0..NOTES {
+            match writer.notes.pop_front() {
+                Some(Note::Stream(key)) => writer.look(key),
+                Some(Note::Crowd(key)) => writer.tend(key),
+                None => break,
+            }
+        }
+        writer.watch_the_clock(context);
+        for _ in 0..TURNS {
+            let Some(key) = writer.rounds.pop_front() else { break };
+            writer.turn(key);
+        }
+        if !(writer.notes.is_empty() && writer.rounds.is_empty()) {
+            // To the back of the queue, so that the runtime's other tasks have their turn too.
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,54 @@
+//! The workshop: exercises in any language, checked from outside.
+//!
+//! A student writes a server or a client in whatever language; a check runs it, talks to it over sockets, and
+//! says for each named expectation what was expected, what was seen and what to try next. A check knows
+//! nothing of how the student's program is made, and trusts nothing that it does: every wait has a limit and
+//! every byte is counted.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `exercise`, `catalogue` | what an exercise's folder says of it; where the folders are |
+//! | `finding` | expectations, what became of them, and the verdict |
+//! | **`judge`** | what a check works with: the student's program and the findings; read this first |
+//! | `checks` | one file per exercise: what it expects |
+//! | `examine` | one check from start to end: the program started, judged within a limit, stopped |
+//! | `program`, `invocation`, `language`, `tail` | a student's program as a process; how a file becomes one |
+//! | `http`, `body`, `stream`, `poll`, `socket` | a student's server, asked by raw bytes |
+//! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
+//! | `excerpt` | bytes as text that a terminal bears |
+//! | `terminal` | findings for people |
+//! | `progress`, `again` | what a room has done so far; noticing that a file was saved |
+//! | `verify` | the exercises themselves, held to what they say |
+//!
+//! Nothing here uses the lab's own server. The client side's judge is a script of raw bytes, since our own
+//! encoder would never write what a parser has to bear.
+
+pub mod again;
+mod body;
+pub mod catalogue;
+mod checks;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod client;
+pub mod examine;
+pub mod excerpt;
+pub mod exercise;
+pub mod finding;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod http;
+pub mod invocation;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod judge;
+pub mod language;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod poll;
+mod program;
+pub mod progress;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod scripted;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod socket;
+#[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
+mod stream;
+mod tail;
+pub mod terminal;
+pub mod verify;
