@@ -31,10 +31,11 @@ pub fn sse_gap(gap: Gap, resume: Cursor) -> String {
     block
 }
 
-/// The first block of a stream: how long to wait before a reconnect, in milliseconds, and where the
-/// reader stands. Without data it dispatches no event, but its `id` counts.
-pub fn sse_opening(retry_ms: u64, cursor: Cursor) -> String {
-    format!("retry: {retry_ms}\nid: {cursor}\n\n")
+/// The first block of a stream: how long to wait before a reconnect, in milliseconds (`None` leaves that to
+/// the browser), and where the reader stands. Without data it dispatches no event, but its `id` counts.
+pub fn sse_opening(retry_ms: Option<u64>, cursor: Cursor) -> String {
+    let retry = retry_ms.map(|ms| format!("retry: {ms}\n")).unwrap_or_default();
+    format!("{retry}id: {cursor}\n\n")
 }
 
 /// A comment line, which keeps a silent stream alive and which every parser drops.

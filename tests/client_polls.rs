@@ -153,6 +153,51 @@ async fn a_refusal_that_may_pass_is_tried_again_and_another_is_not() {
 }
 
 #[tokio::test]
+async fn a_retry_after_is_heeded_within_bounds() {
+    for transport in POLLS {
+        let server = Server::start(|number, mut conversation| async move {
+            conversation.head().await;
+            let headers = match number {
+                0 => "retry-after: 0\r\n",
+                1 => "retry-after: 1\r\n",
+                // A server that has lost its mind.
+                _ => "retry-after: 99999999999\r\n",
+            };
+            conversation.answer("503 Service Unavailable", headers, "").await;
+            conversation.linger().await;
+        })
+        .await;
+        let url = format!("http://{}/", server.addr);
+        let is_wait = |line: &str| line.starts_with("retrying");
+        let seen = read(transport, subscription(url, quick()), nth(3, is_wait)).await;
+        let waits: Vec<_> = seen.lines.iter().filter(|line| is_wait(line)).collect();
+        assert_eq!(waits, ["retrying 1", "retrying 1000", "retrying 60000"]);
+    }
+}
+
+#[tokio::test]
+async fn once_our_server_has_answered_a_login_page_is_no_event() {
+    for transport in POLLS {
+        let server = Server::start(|number, mut conversation| async move {
+            conversation.head().await;
+            let number = number as u32;
+            match number {
+                1 => conversation.answer("200 OK", "content-type: text/html\r\n", "<p>Log in").await,
+                _ => conversation.answer("200 OK", "", &page(number, &[number])).await,
+            }
+        })
+        .await;
+        // Without its cursor too: that it speaks with our server is not forgotten with the connection.
+        let policy = Policy { resume: false, ..quick() };
+        let seen =
+            read(transport, subscription(format!("http://{}/", server.addr), policy), nth(2, is_event)).await;
+        let events: Vec<_> = seen.lines.iter().filter(|line| is_event(line)).collect();
+        assert_eq!(events, ["event a-0 tick \"0\"", "event a-2 tick \"2\""]);
+        assert!(seen.lines.iter().any(|line| line.contains("no page of events")), "{:?}", seen.lines);
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_body_is_an_event_whenever_it_changes() {
     for transport in POLLS {
         let server = Server::start(|_, mut conversation| async move {

@@ -22,9 +22,18 @@ const EXPECTED: [&str; 6] = [
     "event 7 gap \"not ours\"",
 ];
 
+/// Answers that are no event stream, and what is said of them.
+const WRONG: [(&str, &str, &str); 5] = [
+    ("404 Not Found", "", "404 Not Found: no such channel"),
+    ("503 Service Unavailable", "content-type: text/event-stream\r\n", "503"),
+    ("200 OK", "content-type: text/html\r\n", "text/html"),
+    ("200 OK", "", "content type is none"),
+    ("301 Moved Permanently", "", "301"),
+];
+
 #[tokio::test]
 async fn a_nasty_stream_is_read_by_the_standard_whatever_its_chunks() {
-    let stream = "\u{feff}:comment\nid:1\ndata:a\r\ndata: b\rdata\n\n\
+    let stream = "\u{feff}:comment\nretry:1\nid:1\ndata:a\r\ndata: b\rdata\n\n\
         event:tick\nid: no\0good\nretry: 12x\nunknown: x\nnosuchfield\ndata: c\r\n\r\n\
         data: ends in CR\r\r\
         event: nothing without data\n\n\
@@ -48,7 +57,7 @@ async fn a_nasty_stream_is_read_by_the_standard_whatever_its_chunks() {
         })
         .await;
         let url = format!("http://{}/", server.addr);
-        let seen = read(Sse, subscription(url, fixed(1)), |_| false).await;
+        let seen = read(Sse, subscription(url, Policy::default()), |_| false).await;
         let told: Vec<_> =
             seen.lines.iter().filter(|line| is_event(line) || line.starts_with("gap")).collect();
         assert_eq!(told, EXPECTED, "in chunks of {chunk}");
@@ -131,23 +140,54 @@ async fn without_resume_it_starts_at_the_present() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_event_stream_fails_it_for_good() {
-    for (status, headers, words) in [
-        ("404 Not Found", "", "404 Not Found: no such channel"),
-        ("503 Service Unavailable", "content-type: text/event-stream\r\n", "503"),
-        ("200 OK", "content-type: text/html\r\n", "text/html"),
-        ("200 OK", "", "content type is none"),
-        ("301 Moved Permanently", "", "301"),
-    ] {
+    for (status, headers, words) in WRONG {
         let server = Server::start(move |_, mut conversation| async move {
             conversation.head().await;
             conversation.answer(status, headers, r#"{"error":"no such channel"}"#).await;
             conversation.linger().await;
         })
         .await;
-        let seen = read(Sse, subscription(format!("http://{}/", server.addr), fixed(1)), |_| false).await;
+        let url = format!("http://{}/", server.addr);
+        let seen = read(Sse, subscription(url, Policy::default()), |_| false).await;
         let End::Failed(cause @ Cause::Refused(_)) = seen.end else { panic!("{status}: {seen:?}") };
         assert!(cause.to_string().contains(words), "{cause}");
         assert_eq!(seen.lines.len(), 2, "one attempt: {:?}", seen.lines);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_makes_a_new_one_each_time_comes_back_after_any_answer() {
+    let no_content = ("204 No Content", "", "204");
+    for (status, headers, words) in WRONG.into_iter().chain([no_content]) {
+        let server = Server::start(move |number, mut conversation| async move {
+            conversation.head().await;
+            match number {
+                // It is not told of a Retry-After either.
+                0 => conversation.answer(status, &format!("retry-after: 3600\r\n{headers}"), "").await,
+                _ => conversation.event_stream("data: x\n\n").await,
+            }
+            conversation.linger().await;
+        })
+        .await;
+        let url = format!("http://{}/", server.addr);
+        let seen = read(Sse, subscription(url, fixed(1)), is_event).await;
+        assert!(seen.lines[1].contains(words.split(':').next().unwrap()), "{:?}", seen.lines);
+        assert_eq!(seen.lines[2..5], ["retrying 1", "connecting 2", "open"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_retry_time_it_waits_for_its_own() {
+    for (stream, wait) in [("data: x\n\n", 30), ("retry: 7\ndata: x\n\n", 7)] {
+        let server = Server::start(move |_, mut conversation| async move {
+            conversation.head().await;
+            conversation.event_stream(stream).await;
+        })
+        .await;
+        let policy = Policy { reconnection_time: Duration::from_millis(30), ..Policy::default() };
+        let url = format!("http://{}/", server.addr);
+        let seen = read(Sse, subscription(url, policy), |line| line.starts_with("retrying")).await;
+        assert_eq!(seen.lines.last(), Some(&format!("retrying {wait}")));
     }
 }
 
@@ -180,7 +220,8 @@ async fn redirects_are_followed_within_bounds_and_to_other_ports() {
         conversation.answer("302 Found", "location: /\r\n", "").await;
     })
     .await;
-    let seen = read(Sse, subscription(format!("http://{}/", circle.addr), fixed(1)), |_| false).await;
+    let url = format!("http://{}/", circle.addr);
+    let seen = read(Sse, subscription(url, Policy::default()), |_| false).await;
     assert_eq!(seen.end, End::Failed(Cause::Refused("more than 20 redirects".to_owned())));
 }
 

@@ -134,18 +134,39 @@ async fn with_the_extra_code_it_returns_to_where_it_stood() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_may_pass_is_tried_again_and_another_is_not() {
-    let server = Server::start(|number, mut conversation| async move {
-        conversation.head().await;
-        let status = if number == 0 { "503 Service Unavailable" } else { "400 Bad Request" };
-        conversation.answer(status, "", r#"{"error":"bad cursor"}"#).await;
-        conversation.linger().await;
-    })
-    .await;
-    let seen = read(WebSocket, subscription(format!("ws://{}/", server.addr), fixed(1)), |_| false).await;
+async fn any_answer_but_101_fails_the_handshake_and_is_tried_again_where_the_page_does() {
+    const ANSWERS: [(&str, &str); 6] = [
+        ("503 Service Unavailable", "retry-after: 3600\r\n"),
+        ("400 Bad Request", ""),
+        ("307 Temporary Redirect", "location: /\r\n"),
+        ("204 No Content", ""),
+        ("200 OK", "content-type: text/html\r\n"),
+        ("500 Internal Server Error", ""),
+    ];
+    let server = || {
+        Server::start(|number, mut conversation| async move {
+            match ANSWERS.get(number) {
+                Some((status, headers)) => {
+                    conversation.head().await;
+                    conversation.answer(status, headers, r#"{"error":"not now"}"#).await;
+                    conversation.linger().await;
+                }
+                None => drop(accept(conversation).await),
+            }
+        })
+    };
+    let (persistent, bare) = (server().await, server().await);
+    let url = format!("ws://{}/", persistent.addr);
+    let seen = read(WebSocket, subscription(url, fixed(1)), |line| line == "open").await;
     let closed: Vec<_> = seen.lines.iter().filter(|line| line.starts_with("closed")).collect();
-    assert!(closed[0].contains("503") && closed[1].contains("bad cursor"), "{closed:?}");
+    assert_eq!(closed.len(), ANSWERS.len(), "{closed:?}");
+    for ((status, _), closed) in ANSWERS.iter().zip(closed) {
+        assert!(closed.contains(status), "{closed}");
+    }
+    let url = format!("ws://{}/", bare.addr);
+    let seen = read(WebSocket, subscription(url, Policy::default()), |_| false).await;
     assert!(matches!(seen.end, End::Failed(Cause::Refused(_))), "{:?}", seen.end);
+    assert_eq!(seen.totals.requests, 1, "it gives up at the first");
 }
 
 #[tokio::test]
@@ -156,7 +177,8 @@ async fn an_ordinary_web_server_is_told_from_a_websocket() {
         conversation.linger().await;
     })
     .await;
-    let seen = read(WebSocket, subscription(format!("ws://{}/", server.addr), fixed(1)), |_| false).await;
+    let url = format!("ws://{}/", server.addr);
+    let seen = read(WebSocket, subscription(url, Policy::default()), |_| false).await;
     assert!(matches!(seen.end, End::Failed(Cause::Refused(_))), "{:?}", seen.end);
 }
 

@@ -34,6 +34,21 @@ pub fn wait(
     }
 }
 
+/// The longest that a server's `Retry-After` keeps a client away: a server that says "tomorrow" by mistake
+/// must not end a subscription.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// The wait where the server asked not to be tried again before `retry_after`: the longer of the two, and at
+/// most [`LONGEST_RETRY_AFTER`] for the server's part. A wait that was drawn at random comes on top, since all
+/// whom the server told the same time would be back at the same moment.
+pub fn no_sooner(reconnect: Reconnect, wait: Duration, retry_after: Option<Duration>) -> Duration {
+    let Some(retry_after) = retry_after.map(|asked| asked.min(LONGEST_RETRY_AFTER)) else { return wait };
+    match reconnect {
+        Reconnect::Exponential { jitter: true, .. } => retry_after.saturating_add(wait),
+        _ => retry_after.max(wait),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -78,6 +93,18 @@ mod tests {
         assert_eq!(wait(Reconnect::Standard, None, 0, &mut random()), None);
         assert_eq!(wait(Reconnect::Never, Some(MS), 0, &mut random()), None);
         assert_eq!(wait(Reconnect::Fixed(2 * MS), None, 40, &mut random()), Some(2 * MS));
+    }
+
+    #[test]
+    fn nobody_returns_sooner_than_the_server_asked_nor_waits_for_ever() {
+        let fixed = Reconnect::Fixed(3 * MS);
+        let jitter = Reconnect::Exponential { base: MS, cap: MS, jitter: true };
+        let second = Duration::from_secs(1);
+        assert_eq!(no_sooner(fixed, 3 * MS, None), 3 * MS);
+        assert_eq!(no_sooner(fixed, 3 * MS, Some(second)), second);
+        assert_eq!(no_sooner(fixed, 3 * second, Some(second)), 3 * second);
+        assert_eq!(no_sooner(jitter, 7 * MS, Some(second)), second + 7 * MS);
+        assert_eq!(no_sooner(fixed, MS, Some(Duration::MAX)), LONGEST_RETRY_AFTER);
     }
 
     proptest! {

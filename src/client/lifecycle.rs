@@ -31,6 +31,9 @@ pub(super) enum Over {
     Fatal(Cause),
     /// It may be tried again, as the policy says.
     Lost(Cause),
+    /// The server answered, but not with what was asked for: it may be tried again, as the policy says, and
+    /// no sooner than the server asked.
+    Refused { cause: Cause, retry_after: Option<Duration> },
     /// A kept connection was found gone when it was to be used again: a new one is made at once, as
     /// browsers do.
     FoundGone(Cause),
@@ -84,8 +87,11 @@ pub(super) async fn live(
             (Over::Lost(cause @ Cause::Closed(_)) | Over::FoundGone(cause @ Cause::Closed(_)), None) => {
                 (cause, Next::End(End::Finished))
             }
-            (Over::Lost(cause) | Over::FoundGone(cause), None) => {
+            (Over::Lost(cause) | Over::FoundGone(cause) | Over::Refused { cause, .. }, None) => {
                 (cause.clone(), Next::End(End::Failed(cause)))
+            }
+            (Over::Refused { cause, retry_after }, Some(after)) => {
+                (cause, Next::After(backoff::no_sooner(reconnect, after, retry_after)))
             }
             (Over::FoundGone(cause), Some(_)) => (cause, Next::AtOnce),
             (Over::Lost(cause), Some(after)) => (cause, Next::After(after)),

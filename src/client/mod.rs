@@ -202,9 +202,16 @@ pub struct Policy {
     pub wait: Duration,
     /// Polls: how long an answer may take (beyond `wait`) before the request is given up.
     pub answer_within: Duration,
-    /// What it does when the connection is gone. SSE follows the standard instead while this is
-    /// [`Reconnect::Standard`].
+    /// What it does when the connection is gone, or the server answers with something else than what was asked
+    /// for. Polls give up at a status that another attempt won't change (4xx other than 408 and 429), and heed
+    /// a `Retry-After` up to [`backoff::LONGEST_RETRY_AFTER`]. SSE follows the standard while this is
+    /// [`Reconnect::Standard`]: it gives up at any answer that is no event stream, and 204 ends it. With a
+    /// wait of its own it is a page that makes a new EventSource each time, whatever the answer was, as a page
+    /// that makes a new WebSocket does: browsers tell neither of them.
     pub reconnect: Reconnect,
+    /// SSE: how long it waits before it connects again where the server has sent no `retry:`. The standard
+    /// leaves it to the browser, "probably in the region of a few seconds": Chromium takes 3 s, Firefox 5 s.
+    pub reconnection_time: Duration,
     /// SSE and WebSocket: give the connection up when not even a heartbeat came for so long. The
     /// browser's own `EventSource` and `WebSocket` have no such limit.
     pub quiet_limit: Option<Duration>,
@@ -240,6 +247,7 @@ impl Default for Policy {
             wait: Duration::from_secs(25),
             answer_within: Duration::from_secs(5),
             reconnect: Reconnect::Standard,
+            reconnection_time: Duration::from_secs(3),
             quiet_limit: None,
             resume: true,
         }

@@ -2,9 +2,13 @@
 //!
 //! Our server's answer carries a cursor, a gap and events. Anybody else's is one event whenever its body
 //! differs from the one before, so that any URL that is meant to be polled can be watched; 204 and 304
-//! bring nothing.
+//! bring nothing. Once our server has answered, any other body is not its own (a login page, a proxy's
+//! error) and is asked for again, as a page does whose `response.json()` failed.
 
-use std::{mem, time::Duration};
+use std::{
+    mem,
+    time::{Duration, SystemTime},
+};
 
 use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -16,7 +20,7 @@ use super::{
     http::{self as connection, Get, Http},
     lifecycle::{Over, Teller},
     limits,
-    refusal::may_pass,
+    refusal::{may_pass, retry_after},
 };
 use crate::{clock::Timestamp, event::DEFAULT_TYPE};
 
@@ -28,6 +32,8 @@ pub(super) struct Poll {
     body: Vec<u8>,
     /// The body before, where it was not our server's.
     foreign: Option<Vec<u8>>,
+    /// Whether our server has answered at least once.
+    is_ours: bool,
 }
 
 /// What a request brought.
@@ -46,6 +52,7 @@ impl Poll {
             cursor: subscription.after.clone(),
             body: Vec::new(),
             foreign: None,
+            is_ours: false,
         }
     }
 
@@ -64,12 +71,14 @@ impl Poll {
             Err(_) => return Err(Over::Lost(Cause::Silent(limit))),
         };
         let at = slot.as_ref().map_or_else(|| teller.context.clock.now(), |http| http.tally.read_at());
-        teller.open(at)?;
         if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            teller.open(at)?;
             return Ok(News::None);
         }
         match answer::parse(&self.body) {
             Answer::Page(page) => {
+                teller.open(at)?;
+                self.is_ours = true;
                 let news =
                     if page.gap.is_some() || !page.events.is_empty() { News::Some } else { News::None };
                 // Before the events are told: an observer that stops at one has seen it.
@@ -80,7 +89,13 @@ impl Poll {
                 tell_page(at, &page, teller)?;
                 Ok(news)
             }
+            Answer::Other(text) if self.is_ours => {
+                let start: String = text.chars().take(40).collect();
+                let cause = Cause::Refused(format!("the answer is no page of events: {start:?}"));
+                Err(Over::Refused { cause, retry_after: None })
+            }
             Answer::Other(text) => {
+                teller.open(at)?;
                 if self.foreign.as_deref() != Some(&self.body) {
                     teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &text })?;
                     let body = mem::take(&mut self.body);
@@ -112,8 +127,10 @@ impl Poll {
         let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
         let status = response.status();
         if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-            let refusal = http.refusal(response).await;
-            return Err(if may_pass(status) { Over::Lost(refusal) } else { Over::Fatal(refusal) });
+            let retry_after = retry_after(response.headers(), SystemTime::now());
+            let cause = http.refusal(response).await;
+            let again = may_pass(status);
+            return Err(if again { Over::Refused { cause, retry_after } } else { Over::Fatal(cause) });
         }
         let is_last = is_last(&response);
         let read = http.read_body(&mut response.into_body(), limits::BODY_BYTES, &mut self.body).await;

@@ -1,6 +1,8 @@
 //! What a server says when it does not give what was asked for.
 
-use http::StatusCode;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
 use super::Cause;
@@ -24,9 +26,35 @@ pub(super) fn may_pass(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
+/// How long a server asks to be left alone, as seconds or as a date (RFC 9110, 10.2.3); a date that is past
+/// asks for nothing.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_asks_for_a_time_or_until_a_time() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
+        for (value, seconds) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:49:07 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let headers = [(header::RETRY_AFTER, value.parse().expect("a value"))].into_iter().collect();
+            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
 
     #[test]
     fn the_body_says_why_in_a_line() {

@@ -4,7 +4,8 @@
 //! asked for again after the reconnection time, with the last event id that was seen; an answer that is
 //! not 200 or not `text/event-stream` fails the connection for good; 204 is how a server says that there
 //! is nothing more. What a page may add around it is the policy: another wait, a limit to silence, or not
-//! to resume.
+//! to resume. A page that has a wait of its own makes a new EventSource after each `error`, and is not told
+//! what the answer was: it comes back after any, even after a 204.
 
 use std::{convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -13,16 +14,12 @@ use hyper::body::Incoming;
 use sse_core::{MessageEvent, SseDecoder, SseEvent};
 
 use super::{
-    Cause, Context, Observation, Subscription,
+    Cause, Context, Observation, Reconnect, Subscription,
     http::{Answer, Get, Http},
     lifecycle::{Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
 };
 use crate::{clock::Timestamp, event::GAP_TYPE};
-
-/// The reconnection time before a server says otherwise. The standard leaves it to the browser, "probably
-/// in the region of a few seconds"; Chromium takes three.
-const RECONNECTION_TIME: Duration = Duration::from_secs(3);
 
 pub(super) struct Sse {
     subscription: Subscription,
@@ -35,9 +32,9 @@ impl Sse {
     pub(super) fn new(subscription: Subscription) -> Self {
         let limit = NonZeroUsize::new(limits::EVENT_BYTES).unwrap_or(NonZeroUsize::MIN);
         Sse {
-            subscription,
             decoder: SseDecoder::with_limit(limit),
-            reconnection_time: RECONNECTION_TIME,
+            reconnection_time: subscription.policy.reconnection_time,
+            subscription,
             connected_before: false,
         }
     }
@@ -47,13 +44,19 @@ impl Sse {
         let response = within(limit, self.ask(slot, teller.context)).await?;
         // A connection that has answered is in its slot.
         let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
+        let page_returns =
+            !matches!(self.subscription.policy.reconnect, Reconnect::Standard | Reconnect::Never);
+        let failed = |cause| {
+            if page_returns { Over::Refused { cause, retry_after: None } } else { Over::Fatal(cause) }
+        };
         if response.status() == StatusCode::NO_CONTENT {
-            return Err(Over::Finished(Cause::NoContent));
+            let cause = Cause::NoContent;
+            return Err(if page_returns { failed(cause) } else { Over::Finished(cause) });
         }
         if response.status() != StatusCode::OK {
-            return Err(Over::Fatal(http.refusal(response).await));
+            return Err(failed(http.refusal(response).await));
         }
-        require_event_stream(&response).map_err(Over::Fatal)?;
+        require_event_stream(&response).map_err(failed)?;
         teller.open(http.tally.read_at())?;
         let (context, tally) = (teller.context, Arc::clone(&http.tally));
         unless_quiet(limit, context, &tally, self.follow(http, response.into_body(), teller)).await

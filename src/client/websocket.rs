@@ -22,7 +22,7 @@ use super::{
     limits,
     message::{self, Message},
     publish::Outbox,
-    refusal::{may_pass, refusal},
+    refusal::refusal,
 };
 use crate::{
     clock::Timestamp,
@@ -232,19 +232,19 @@ fn describe(frame: &CloseFrame) -> String {
     if frame.reason.is_empty() { code.to_string() } else { format!("{code} {}", frame.reason) }
 }
 
-/// Why a handshake failed, and whether another attempt may go better.
+/// Why a handshake failed. Any answer but 101 fails it, a redirect too; a page is told nothing of the answer
+/// but that (close code 1006), and so comes back or not whatever it was.
 fn refused(error: &Error) -> Over {
+    let refused = |cause| Over::Refused { cause, retry_after: None };
     match error {
         Error::Http(response) => {
-            let status = response.status();
-            let refusal = refusal(status, response.body().as_deref().unwrap_or_default());
-            if may_pass(status) { Over::Lost(refusal) } else { Over::Fatal(refusal) }
+            refused(refusal(response.status(), response.body().as_deref().unwrap_or_default()))
         }
         Error::Protocol(ProtocolError::HandshakeIncomplete) => {
             Over::Lost(Cause::Broken("the connection ended before the handshake was answered".to_owned()))
         }
         Error::Io(error) => Over::Lost(Cause::Broken(error.to_string())),
-        other => Over::Fatal(Cause::Refused(format!("the handshake's answer is not a WebSocket's: {other}"))),
+        other => refused(Cause::Refused(format!("the handshake's answer is not a WebSocket's: {other}"))),
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
 //! | `stalled`, `memory`, `queueing` | readers that never read, what that costs, and a server that queues for them |
 //! | `jitter`, `soundness`, `schedstat`, `process` | how much of a figure is the harness's or the machine's own doing |
+//! | `explain` | what a policy lets expect of a fault, and why |
 //! | `record`, `manifest`, `folder`, `machine` | what is written down |
 //! | `verify` | our counters against a packet capture |
 //! | `progress` | how far a session is |
@@ -30,6 +31,7 @@ pub mod check;
 pub mod client_process;
 pub mod control;
 pub mod definition;
+pub mod explain;
 pub mod folder;
 pub mod jitter;
 mod line;

@@ -25,7 +25,17 @@ pub fn numbered(seq: u64, bytes: u32) -> String {
     "0".repeat(zeros) + &digits
 }
 
-/// Reads either form. `None` for anything else: an event that no run of ours published.
+/// The same filled with characters of two bytes behind the number, for a run that is cut within one.
+pub fn accented(seq: u64, bytes: u32) -> String {
+    let digits = seq.to_string().len() as u32;
+    let fill = bytes.saturating_sub(digits) / FILL.len_utf8() as u32;
+    numbered(seq, bytes - fill * FILL.len_utf8() as u32) + &FILL.to_string().repeat(fill as usize)
+}
+
+/// A character of two bytes.
+const FILL: char = '\u{e9}';
+
+/// Reads any of these forms. `None` for anything else: an event that no run of ours published.
 pub fn read(data: &str) -> Option<Stamp> {
     if data.starts_with('{') {
         #[derive(Deserialize)]
@@ -36,7 +46,7 @@ pub fn read(data: &str) -> Option<Stamp> {
         let Sourced { seq, at } = serde_json::from_str(data).ok()?;
         return Some(Stamp { seq, at: Some(Timestamp::from_millis(at)) });
     }
-    data.parse().ok().map(|seq| Stamp { seq, at: None })
+    data.trim_end_matches(FILL).parse().ok().map(|seq| Stamp { seq, at: None })
 }
 
 #[cfg(test)]
@@ -49,6 +59,16 @@ mod tests {
             let data = numbered(42, bytes);
             assert_eq!(data.len(), bytes as usize);
             assert_eq!(read(&data), Some(Stamp { seq: 42, at: None }));
+        }
+    }
+
+    #[test]
+    fn characters_of_two_bytes_fill_it_as_exactly() {
+        for (seq, bytes) in [(42, 100), (7, 100), (12_345, 3)] {
+            let data = accented(seq, bytes);
+            assert_eq!(data.len(), (bytes as usize).max(seq.to_string().len()));
+            assert_eq!(data.contains('\u{e9}'), bytes == 100);
+            assert_eq!(read(&data), Some(Stamp { seq, at: None }));
         }
     }
 

@@ -2,13 +2,17 @@
 //!
 //! Pure, and drawn from a seed: the same definition, profile and seed give the same plan.
 
+use std::time::Duration;
+
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
-    definition::{Between, Client, Conditions, Definition, Fault, Layout, Network, Profile},
+    definition::{
+        Between, Client, Conditions, Definition, Fault, Layout, Network, Profile, TIMETABLE, Timed,
+    },
     record::Parameters,
 };
-use crate::schedule::Pattern;
+use crate::{schedule::Pattern, server::Config};
 
 /// Which form of an experiment runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -47,12 +51,16 @@ pub struct Condition {
     pub payload_bytes: u32,
     /// How publishes are spaced.
     pub pattern: Pattern,
-    /// What is done in the middle of the run.
+    /// What is done in the middle of the run, where it is one thing.
     pub fault: Option<Fault>,
+    /// What is done in the course of the run, where a timetable says so.
+    pub timetable: Vec<Timed>,
     /// What stands between the clients and the server; `None` for nothing.
     pub network: Option<Network>,
     /// Milliseconds between the server's heartbeats, where the conditions say so.
     pub heartbeat_ms: Option<u64>,
+    /// Readers beside those that are cut.
+    pub bystanders: u32,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -132,7 +140,33 @@ impl Plan {
     }
 }
 
+/// When, within the measured time, a connection is cut.
+const CUT_AT: f64 = 0.25;
+
 impl Condition {
+    /// What is done and when, in order.
+    pub fn faults(&self) -> Vec<Timed> {
+        let one = self.fault.map(|fault| Timed { at_s: CUT_AT * self.measure_s, fault, for_s: None });
+        one.into_iter().chain(self.timetable.iter().copied()).collect()
+    }
+
+    /// Whether one of its faults is of this kind.
+    pub fn has(&self, kind: impl Fn(Fault) -> bool) -> bool {
+        self.faults().into_iter().any(|timed| kind(timed.fault))
+    }
+
+    /// Between the server's heartbeats.
+    pub fn heartbeat(&self, definition: &Definition) -> Duration {
+        let ms = self.heartbeat_ms.or(definition.heartbeat_ms);
+        ms.map_or(Config::default().heartbeat, Duration::from_millis)
+    }
+
+    /// The fault's word, or that of a timetable.
+    fn fault_slug(&self) -> Option<&'static str> {
+        let timetable = (!self.timetable.is_empty()).then_some(TIMETABLE);
+        self.fault.map(Fault::slug).or(timetable)
+    }
+
     /// What stands between the clients and the server.
     pub fn between(&self) -> Between {
         self.network.as_ref().and_then(Network::between).unwrap_or(Between::Direct)
@@ -146,7 +180,9 @@ impl Condition {
             payload_bytes: self.payload_bytes,
             pattern: self.pattern.slug().to_owned(),
             interval_ms: client.interval_ms,
-            fault: self.fault.map(|fault| fault.slug().to_owned()),
+            fault: self.fault_slug().map(str::to_owned),
+            timetable: self.timetable.clone(),
+            bystanders: self.bystanders,
             network: self.network.as_ref().map(|network| network.name().to_owned()),
             heartbeat_ms: self.heartbeat_ms,
             warm_up_s: self.warm_up_s,
@@ -159,7 +195,7 @@ impl Condition {
     pub fn run_name(&self, client: &Client, repetition: u32) -> String {
         let Condition { readers, rate, payload_bytes, .. } = self;
         let pattern = self.pattern.slug();
-        let fault = self.fault.map(|fault| format!("/{}", fault.slug())).unwrap_or_default();
+        let fault = self.fault_slug().map(|fault| format!("/{fault}")).unwrap_or_default();
         let network = self.network.as_ref().map(|it| format!("/{}", it.name())).unwrap_or_default();
         let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
         let conditions = format!("{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
@@ -195,6 +231,7 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
         (Some(seconds), Form::Quick) => seconds.quick,
         (Some(seconds), Form::Full) => seconds.full,
     };
+    let timetable = conditions.timetable.as_ref().map(|it| it.draw(measure_s, seed)).unwrap_or_default();
     let mut all = Vec::new();
     for &readers in &conditions.readers {
         for &rate in &conditions.rate {
@@ -211,8 +248,10 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                             payload_bytes,
                             pattern,
                             fault,
+                            timetable: timetable.clone(),
                             network: network.clone(),
                             heartbeat_ms,
+                            bystanders: conditions.bystanders.unwrap_or(0),
                             warm_up_s,
                             measure_s,
                             seed,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     control::{Control, TRY_AGAIN_AFTER},
+    definition::Fault,
     payload,
     plan::Condition,
     reader::{Notes, Timing},
@@ -90,6 +91,7 @@ impl Publishing {
     pub async fn run(self) -> Sent {
         let Publishing { mut way, condition, clock, start, timing, published, stop, closed_loop } = self;
         let mut sent = Sent::default();
+        let within_characters = condition.has(|fault| fault == Fault::MidCharacter);
         let schedule = Schedule::new(condition.rate, condition.pattern, condition.seed);
         for (seq, offset) in (1..).zip(schedule) {
             let intended = start + offset;
@@ -103,7 +105,11 @@ impl Publishing {
             if !closed_loop.is_empty() {
                 timing.sent(clock.now());
             }
-            let data = payload::numbered(seq, condition.payload_bytes);
+            let data = if within_characters {
+                payload::accented(seq, condition.payload_bytes)
+            } else {
+                payload::numbered(seq, condition.payload_bytes)
+            };
             let Some(acknowledged) = until_acknowledged(&mut way, &data, clock, &mut sent, &stop).await
             else {
                 break;

@@ -18,6 +18,7 @@ use super::{
     check::{Receipt, Tally},
     payload,
     record::MomentKind,
+    recovery::Spent,
 };
 use crate::{
     client::{Cause, Context, End, Observation, Observer, Subscriber},
@@ -114,8 +115,8 @@ pub struct Sighting {
     pub seq: Option<u64>,
     /// What there is to say.
     pub detail: String,
-    /// Application bytes, both ways, that had passed by then.
-    pub bytes: u64,
+    /// What had been spent by then.
+    pub spent: Spent,
 }
 
 /// A reader's notes, readable while it runs.
@@ -338,8 +339,8 @@ impl Observer for Tallying {
             Observation::Retrying { .. } => return ControlFlow::Continue(()),
         };
         if self.keep_sightings {
-            let Totals { application_in, application_out, .. } = self.meter.totals();
-            inner.sightings.push(Sighting { at, what, seq, detail, bytes: application_in + application_out });
+            let spent = Spent::of(self.meter.totals());
+            inner.sightings.push(Sighting { at, what, seq, detail, spent });
         }
         ControlFlow::Continue(())
     }

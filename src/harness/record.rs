@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::definition::Timed;
+
 /// One run: one client specification under one set of conditions, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -52,8 +54,14 @@ pub struct Record {
     pub steady_s: f64,
     /// What it cost the machine. `None` fields: not measurable here, or shared with other runs.
     pub cost: Cost,
-    /// What a cut did; `None` where nothing was cut.
+    /// What the first cut did; `None` where nothing was cut.
     pub recovery: Option<Recovery>,
+    /// What each cut of a timetable did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<CutRecovery>,
+    /// Why this was lost and no more; `None` where there was no fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// How many readers that were cut at once came back; `None` where one reader was cut, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<Storm>,
@@ -87,6 +95,11 @@ pub struct Record {
     pub err: Option<String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Record {
     /// A run under these conditions of which nothing is known yet, not even its name.
     pub fn blank(parameters: Parameters) -> Self {
@@ -113,6 +126,8 @@ impl Record {
             steady_s: 0.0,
             cost: Cost::default(),
             recovery: None,
+            recoveries: Vec::new(),
+            explanation: None,
             storm: None,
             zombies: None,
             memory: None,
@@ -140,9 +155,14 @@ pub struct Parameters {
     pub pattern: String,
     /// Short poll: milliseconds from request to request.
     pub interval_ms: Option<u64>,
-    /// What was done to the connection: `close`, `reset`, `silence`, `restart`, `disconnect`,
-    /// `unplug`, `stall`, `half-close`, `one-way`, `mid-event`, `restart-with-log`; `None` for nothing.
+    /// What was done to the connection, a fault's word or `timetable`; `None` for nothing.
     pub fault: Option<String>,
+    /// What was done and when, where it was a timetable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timetable: Vec<Timed>,
+    /// Readers beside those that were cut.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bystanders: u32,
     /// What stood between the clients and the server, by its name; `None` for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
@@ -276,6 +296,30 @@ pub struct Recovery {
     pub caught_up_ms: Option<f64>,
     /// Application bytes, both ways, from the cut until it had caught up (or until the run's end).
     pub bytes_spent: u64,
+    /// HTTP requests from the cut until then.
+    #[serde(default)]
+    pub requests_spent: u64,
+}
+
+/// What one cut of several did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CutRecovery {
+    /// The fault's word.
+    pub fault: String,
+    /// What it did, until the next one.
+    #[serde(flatten)]
+    pub recovery: Recovery,
+}
+
+/// Why a run with faults came to what it came to: what its client's policy lets expect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What is expected: `everything`, `announced`, `meanwhile` or `never-back`.
+    pub outcome: String,
+    /// Why.
+    pub reason: String,
+    /// Events lost, duplicated, out of order or announced as missing that this does not explain.
+    pub unexplained: u64,
 }
 
 /// What many readers did that were cut at the same moment.
@@ -289,14 +333,34 @@ pub struct Storm {
     pub connects: Vec<u64>,
     /// Readers that were open again for the first time, in each bucket.
     pub back: Vec<u64>,
+    /// Of those, how many came as far as a TCP connection: what the server saw of it.
+    #[serde(default)]
+    pub reached: Vec<u64>,
     /// The fullest bucket of `connects`, as a rate per second.
     pub peak_connects_per_second: f64,
+    /// The fullest bucket of `reached`, as a rate per second.
+    #[serde(default)]
+    pub peak_reached_per_second: f64,
     /// Milliseconds from the cut until half of them were back; `None` for never, here and below.
     pub back_p50_ms: Option<f64>,
     /// Until 95 in 100 were.
     pub back_p95_ms: Option<f64>,
     /// Until all were.
     pub back_max_ms: Option<f64>,
+    /// What readers noticed that were not cut; `None` where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bystanders: Option<Bystanders>,
+}
+
+/// What readers of another channel of the same server noticed while many were cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bystanders {
+    /// How many.
+    pub readers: u32,
+    /// Their latencies before the cut.
+    pub before_us: Option<Latency>,
+    /// From the cut until the last of those that were cut was back.
+    pub during_us: Option<Latency>,
 }
 
 /// What the server believed of readers that were gone.

@@ -7,9 +7,26 @@ use super::{
     reader::Sighting,
     record::{Moment, MomentKind, Recovery},
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, link::Totals};
 
-/// What a cut did to the reader that saw `sightings`; `end_bytes` had passed when the run ended.
+/// What a client had spent by some moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Application bytes, both ways.
+    pub bytes: u64,
+    /// HTTP requests, upgrades included.
+    pub requests: u64,
+}
+
+impl Spent {
+    /// As a meter tells it.
+    pub fn of(totals: Totals) -> Self {
+        Spent { bytes: totals.application_in + totals.application_out, requests: totals.requests }
+    }
+}
+
+/// What a cut did to the reader that saw `sightings`; it had `spent` so much at the cut and when the run, or
+/// the time until the next cut, ended.
 ///
 /// - *Noticed*: the first closing that it saw after the cut.
 /// - *Back*: the first opening after that.
@@ -19,9 +36,9 @@ pub fn recovery(
     cut: Timestamp,
     sightings: &[Sighting],
     published: &[Publish],
-    bytes: (u64, u64),
+    spent: (Spent, Spent),
 ) -> Recovery {
-    let (bytes_at_cut, bytes_at_end) = bytes;
+    let (at_cut, at_end) = spent;
     let after_cut = || sightings.iter().filter(move |sighting| sighting.at >= cut);
     let noticed = after_cut().find(|sighting| sighting.what == MomentKind::Closed).map(|it| it.at);
     let back = noticed
@@ -34,14 +51,12 @@ pub fn recovery(
         }
         after_cut()
             .find(|it| it.at >= back && it.seq.is_some_and(|seq| seq >= last))
-            .map(|it| (it.at, Some(it.bytes)))
+            .map(|it| (it.at, Some(it.spent)))
     });
-    let bytes_by_then = match caught_up {
-        Some((_, Some(bytes))) => bytes,
-        Some((back, None)) => {
-            after_cut().find(|it| it.at >= back).map_or(bytes_at_end, |sighting| sighting.bytes)
-        }
-        None => bytes_at_end,
+    let by_then = match caught_up {
+        Some((_, Some(spent))) => spent,
+        Some((back, None)) => after_cut().find(|it| it.at >= back).map_or(at_end, |sighting| sighting.spent),
+        None => at_end,
     };
     let since_cut = |at: Timestamp| at.micros_since(cut) as f64 / 1e3;
     Recovery {
@@ -49,14 +64,15 @@ pub fn recovery(
         noticed_ms: noticed.map(since_cut),
         back_ms: back.map(since_cut),
         caught_up_ms: caught_up.map(|(at, _)| since_cut(at)),
-        bytes_spent: bytes_by_then.saturating_sub(bytes_at_cut),
+        bytes_spent: by_then.bytes.saturating_sub(at_cut.bytes),
+        requests_spent: by_then.requests.saturating_sub(at_cut.requests),
     }
 }
 
-/// Everything that happened, on one axis that starts at `start`.
+/// Everything that happened, on one axis that starts at `start`; `cuts` are when each was and when it was over.
 pub fn timeline(
     start: Timestamp,
-    (cut, mended): (Timestamp, Option<Timestamp>),
+    cuts: &[(Timestamp, Timestamp)],
     sightings: &[Sighting],
     published: &[Publish],
 ) -> Vec<Moment> {
@@ -66,8 +82,10 @@ pub fn timeline(
         .zip(published)
         .map(|(seq, publish): (u64, _)| moment(publish.intended, MomentKind::Published, seq.to_string()))
         .collect();
-    moments.push(moment(cut, MomentKind::Cut, String::new()));
-    moments.extend(mended.map(|at| moment(at, MomentKind::Mended, String::new())));
+    for (cut, mended) in cuts {
+        moments.push(moment(*cut, MomentKind::Cut, String::new()));
+        moments.push(moment(*mended, MomentKind::Mended, String::new()));
+    }
     moments.extend(sightings.iter().map(|seen| {
         let detail = seen.seq.map_or_else(|| seen.detail.clone(), |seq| seq.to_string());
         moment(seen.at, seen.what, detail)
@@ -87,7 +105,13 @@ mod tests {
     }
 
     fn seen(millis: u64, what: MomentKind, seq: Option<u64>, bytes: u64) -> Sighting {
-        Sighting { at: at(millis), what, seq, detail: String::new(), bytes }
+        let spent = Spent { bytes, requests: bytes / 10 };
+        Sighting { at: at(millis), what, seq, detail: String::new(), spent }
+    }
+
+    fn spent(at_cut: u64, at_end: u64) -> (Spent, Spent) {
+        let spent = |bytes| Spent { bytes, requests: bytes / 10 };
+        (spent(at_cut), spent(at_end))
     }
 
     /// Events 1… published every 100 ms from 100 ms on.
@@ -105,17 +129,17 @@ mod tests {
             seen(430, MomentKind::Received, Some(4), 40),
             seen(502, MomentKind::Received, Some(5), 50),
         ];
-        let recovery = recovery(at(150), &seen, &published(5), (10, 60));
+        let recovery = recovery(at(150), &seen, &published(5), spent(10, 60));
         assert_eq!(recovery.noticed_ms, Some(10.0));
         assert_eq!(recovery.back_ms, Some(270.0));
         assert_eq!(recovery.caught_up_ms, Some(280.0), "4 had been acknowledged when it was back");
-        assert_eq!(recovery.bytes_spent, 30);
+        assert_eq!((recovery.bytes_spent, recovery.requests_spent), (30, 3));
     }
 
     #[test]
     fn what_is_never_noticed_never_heals() {
         let seen = [seen(102, MomentKind::Received, Some(1), 10)];
-        let recovery = recovery(at(150), &seen, &published(5), (10, 12));
+        let recovery = recovery(at(150), &seen, &published(5), spent(10, 12));
         assert_eq!((recovery.noticed_ms, recovery.back_ms, recovery.caught_up_ms), (None, None, None));
         assert_eq!(recovery.bytes_spent, 2);
     }
@@ -128,7 +152,7 @@ mod tests {
             seen(150, MomentKind::Open, None, 30),
             seen(202, MomentKind::Received, Some(2), 40),
         ];
-        let recovery = recovery(at(110), &seen, &published(2), (10, 60));
+        let recovery = recovery(at(110), &seen, &published(2), spent(10, 60));
         assert_eq!(recovery.caught_up_ms, recovery.back_ms);
         assert_eq!(recovery.bytes_spent, 20);
     }
@@ -136,12 +160,17 @@ mod tests {
     #[test]
     fn a_timeline_is_in_order_and_names_its_events() {
         let seen = [seen(102, MomentKind::Received, Some(1), 10)];
-        let moments = timeline(at(50), (at(90), None), &seen, &published(1));
+        let moments = timeline(at(50), &[(at(90), at(95))], &seen, &published(1));
         let kinds: Vec<_> = moments.iter().map(|moment| (moment.at_ms, moment.what)).collect();
         assert_eq!(
             kinds,
-            [(40.0, MomentKind::Cut), (50.0, MomentKind::Published), (52.0, MomentKind::Received)]
+            [
+                (40.0, MomentKind::Cut),
+                (45.0, MomentKind::Mended),
+                (50.0, MomentKind::Published),
+                (52.0, MomentKind::Received)
+            ]
         );
-        assert_eq!(moments[2].detail, "1");
+        assert_eq!(moments[3].detail, "1");
     }
 }

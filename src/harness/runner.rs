@@ -170,11 +170,13 @@ fn leave_out_impossible(definition: &mut Definition, target: &Target) {
     }
     definition.clients.retain(|client| client.transport != Subject::Floor);
     for conditions in &mut definition.conditions {
-        let had_faults = !conditions.fault.is_empty();
+        let had_faults = !conditions.faults().is_empty();
         conditions.fault.retain(|fault| !fault.needs_own_server());
-        if had_faults && conditions.fault.is_empty() {
+        conditions.timetable.take_if(|it| it.faults().iter().any(|fault| fault.needs_own_server()));
+        if had_faults && conditions.faults().is_empty() {
             conditions.rate.clear();
         }
+        conditions.bystanders = None;
         conditions.clients.retain(|name| definition.clients.iter().any(|client| client.name == *name));
     }
 }
@@ -191,13 +193,22 @@ pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
             definition.name
         ));
     }
-    if definition.conditions.iter().any(|conditions| conditions.fault.iter().any(|fault| fault.kills())) {
+    let planned = |which: fn(Fault) -> bool| {
+        definition.conditions.iter().any(|conditions| conditions.faults().into_iter().any(which))
+    };
+    if planned(Fault::kills) {
         words.push(format!(
             "{}: restarts are left out: only the built-in server is ours to kill",
             definition.name
         ));
     }
-    if definition.conditions.iter().any(|conditions| conditions.fault.contains(&Fault::Stall)) {
+    if definition.conditions.iter().any(|conditions| conditions.bystanders.is_some()) {
+        words.push(format!(
+            "{}: bystanders are left out: another server's clock is not ours",
+            definition.name
+        ));
+    }
+    if planned(|fault| fault == Fault::Stall) {
         words.push(format!(
             "{}: stalls are left out: only the built-in server is ours to stop",
             definition.name

@@ -25,6 +25,9 @@ pub const SERVE_WORD: &str = "serve-for-experiment";
 /// How long a server may take to say that it listens.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long it may take to end once it was asked to.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
 /// What a server under test is started with.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
@@ -63,7 +66,7 @@ pub struct ServerProcess {
     /// The words that start it elsewhere than here; none where it runs here.
     prefix: Vec<String>,
     child: Child,
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     /// Where it answers HTTP.
     pub http: SocketAddr,
     /// Where the bare TCP floor listens.
@@ -120,7 +123,7 @@ impl ServerProcess {
     async fn start_at(options: ServerOptions, ip: IpAddr, prefix: Vec<String>) -> Result<Self, ServerError> {
         let Started { child, stdin, http, floor, queueing } =
             spawn(&options, &prefix, SocketAddr::new(ip, 0)).await?;
-        Ok(ServerProcess { options, prefix, child, _stdin: stdin, http, floor, queueing })
+        Ok(ServerProcess { options, prefix, child, stdin, http, floor, queueing })
     }
 
     /// Its process id, for accounting; `None` once it is gone.
@@ -145,6 +148,22 @@ impl ServerProcess {
         self.child.kill().await
     }
 
+    /// Asks it to end as SIGTERM does, so that it drains, and waits until it has.
+    ///
+    /// # Errors
+    /// Where the system refuses, or it does not end within some seconds.
+    pub async fn terminate(&mut self) -> io::Result<()> {
+        #[cfg(unix)]
+        signal::terminate(self.pid().ok_or_else(|| io::Error::other("it has ended"))?)?;
+        // Its input ends too: where there are no signals that is what asks it, and its thread that reads there
+        // would hold it up elsewhere.
+        drop(self.stdin.take());
+        match tokio::time::timeout(ENDS_WITHIN, self.child.wait()).await {
+            Ok(ended) => ended.map(drop),
+            Err(_) => Err(io::Error::other(format!("it did not end within {} s", ENDS_WITHIN.as_secs()))),
+        }
+    }
+
     /// Stops it for a while, as a full collection of garbage or a stolen processor does, and lets it go on.
     ///
     /// # Errors
@@ -164,7 +183,7 @@ impl ServerProcess {
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         let Started { child, stdin, http, floor, queueing } =
             spawn(&self.options, &self.prefix, self.http).await?;
-        (self.child, self._stdin, self.http, self.floor) = (child, stdin, http, floor);
+        (self.child, self.stdin, self.http, self.floor) = (child, stdin, http, floor);
         self.queueing = queueing;
         Ok(())
     }
@@ -176,6 +195,10 @@ mod signal {
 
     pub(super) fn stop(pid: u32) -> io::Result<()> {
         send(pid, libc::SIGSTOP)
+    }
+
+    pub(super) fn terminate(pid: u32) -> io::Result<()> {
+        send(pid, libc::SIGTERM)
     }
 
     pub(super) fn go_on(pid: u32) -> io::Result<()> {

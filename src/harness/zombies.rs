@@ -94,6 +94,7 @@ fn is_back(sightings: &[Sighting], cut: Timestamp, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::harness::recovery::Spent;
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_nanos(0) + Duration::from_millis(millis)
@@ -114,8 +115,13 @@ mod tests {
 
     #[test]
     fn who_came_back_is_none_of_them() {
-        let open =
-            Sighting { at: at(150), what: MomentKind::Open, seq: None, detail: String::new(), bytes: 0 };
+        let open = Sighting {
+            at: at(150),
+            what: MomentKind::Open,
+            seq: None,
+            detail: String::new(),
+            spent: Spent::default(),
+        };
         let counts = counts(&[(110, 1), (160, 2), (200, 1)]);
         let zombies = zombies(at(100), 50, "sse", &counts, &[vec![open]]);
         assert_eq!(zombies.counted, [(10.0, 1), (100.0, 0)]);

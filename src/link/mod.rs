@@ -11,9 +11,10 @@
 //! | `conditions` | what networks do to bytes, as values; those of some named networks |
 //! | `namespace` | a network of its own, where segments can be lost |
 //! | `meter` | all connections of a subscription, added up |
-//! | `relay` | delay, jitter, rate, chunking, cut, reset, silence, refusal |
+//! | `relay` | delay, jitter, rate, chunking, cut, reset, silence, refusal, answers in the server's place |
 //!
-//! Nothing here knows what the bytes mean, but for the end of an HTTP head.
+//! Nothing here knows what the bytes mean, but for the end of an HTTP head, and for what the relay answers
+//! itself.
 
 mod counted;
 mod head;

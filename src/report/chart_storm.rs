@@ -6,6 +6,7 @@ use crate::{
     harness::{definition::Figure, record::Record},
     report::{
         axis::Axis,
+        condition::fault_in_words,
         curves::{self, Around, Curve, CurvePanel, extent},
         palette::Look,
         statistics::Estimate,
@@ -43,7 +44,10 @@ impl Storm {
             if groups.is_empty() {
                 continue;
             }
-            let name = plural(condition.readers.into(), "reader");
+            let readers = plural(condition.readers.into(), "reader");
+            let several = summary.conditions.iter().any(|other| other.fault != condition.fault);
+            let fault = condition.fault.as_deref().filter(|_| several).map(fault_in_words);
+            let name = fault.map_or_else(|| readers.clone(), |fault| format!("{readers}, {fault}"));
             let panel = |what: &str, points: fn(&Group<'_>) -> Vec<(f64, f64)>| CurvePanel {
                 heading: format!("{what}: {name}"),
                 curves: groups

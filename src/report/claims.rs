@@ -55,11 +55,14 @@ pub fn evaluate(claim: &Claim, summary: &Summary<'_>) -> Verdict {
     let pairs = pairs(claim, summary);
     let findings: Vec<(Outcome, String)> = match &pairs {
         Err(reason) => vec![(Outcome::Undecided, reason.clone())],
-        Ok(pairs) => pairs.iter().map(|pair| finding(claim, pair, pairs.len() > 1)).collect(),
+        Ok(pairs) => findings(claim, pairs),
     };
     let all = |outcome| findings.iter().all(|(each, _)| *each == outcome);
     let outcome = [Outcome::Holds, Outcome::Refuted].into_iter().find(|outcome| all(*outcome));
-    let mixed = outcome.is_none() && findings.iter().any(|(each, _)| *each != Outcome::Undecided);
+    // A count that has to be exact has to be so everywhere: one counterexample is enough.
+    let counterexample = findings.iter().any(|(each, _)| *each == Outcome::Refuted);
+    let outcome = outcome.or((claim.is == Comparison::Equal && counterexample).then_some(Outcome::Refuted));
+    let mixed = !findings.iter().all(|(each, _)| *each == findings[0].0);
     let named = |(each, text): &(Outcome, String)| {
         if mixed { format!("{} — {text}", each.word()) } else { text.clone() }
     };
@@ -75,6 +78,8 @@ pub fn evaluate(claim: &Claim, summary: &Summary<'_>) -> Verdict {
 
 /// One comparison: the left side's repetitions and the right's, or a value.
 struct Pair<'s> {
+    /// The client on the left side.
+    client: &'s str,
     condition: &'s Condition,
     /// Whether any run of both sides succeeded.
     ran: bool,
@@ -90,6 +95,7 @@ enum Right<'s> {
 fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>, String> {
     let lefts = selected(&claim.left, summary)?;
     let pair = |left: &'s Group<'_>, right| Pair {
+        client: &summary.series_of(left).name,
         condition: &left.condition,
         ran: !left.records.is_empty(),
         left: left.values(claim.left.figure),
@@ -136,13 +142,13 @@ fn measured(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
 
 fn selected<'s, 'r>(selector: &Selector, summary: &'s Summary<'r>) -> Result<Vec<&'s Group<'r>>, String> {
     let client = &selector.client;
-    if !summary.series.iter().any(|series| series.name == *client) {
+    if !summary.series.iter().any(|series| selector.takes(&series.name)) {
         return Err(format!("there is no client {client:?} in this experiment"));
     }
     let groups: Vec<_> = summary
         .groups
         .iter()
-        .filter(|group| summary.series_of(group).name == *client && matches(selector, &group.condition))
+        .filter(|group| selector.takes(&summary.series_of(group).name) && matches(selector, &group.condition))
         .collect();
     if groups.is_empty() {
         return Err(format!("no run of {client} under the conditions that the claim names was recorded"));
@@ -174,23 +180,48 @@ fn comparable(left: &Selector, right: &Selector, l: &Group<'_>, r: &Group<'_>) -
         && l.heartbeat_ms == r.heartbeat_ms
 }
 
-fn finding(claim: &Claim, pair: &Pair<'_>, several: bool) -> (Outcome, String) {
-    let (outcome, mut text) = match &pair.right {
-        Right::Value(value) => against_value(claim, &pair.left, *value),
-        Right::Repetitions(selector, right) => against_figure(claim, &pair.left, selector, right),
-    };
-    if several {
-        text = format!("{}: {text}", pair.condition.describe());
+/// More conditions than these that say the same are counted and not listed.
+const LISTED: usize = 8;
+
+/// What each comparison says. Where many say the very same it is said once, with their number; what differs is
+/// always listed.
+fn findings(claim: &Claim, pairs: &[Pair<'_>]) -> Vec<(Outcome, String)> {
+    let mut said: Vec<(Outcome, String, Vec<&Condition>)> = Vec::new();
+    for pair in pairs {
+        let (outcome, text) = finding(claim, pair);
+        match said.iter_mut().find(|(known, other, _)| *known == outcome && *other == text) {
+            Some((_, _, conditions)) => conditions.push(pair.condition),
+            None => said.push((outcome, text, vec![pair.condition])),
+        }
     }
-    (outcome, text)
+    let listed = |(outcome, text, conditions): (Outcome, String, Vec<&Condition>)| {
+        if pairs.len() == 1 {
+            return vec![(outcome, text)];
+        }
+        if conditions.len() > LISTED {
+            return vec![(outcome, format!("{text}, under each of {} conditions", conditions.len()))];
+        }
+        let each = |condition: &&Condition| (outcome, format!("{}: {text}", condition.describe()));
+        conditions.iter().map(each).collect()
+    };
+    said.into_iter().flat_map(listed).collect()
 }
 
-fn against_value(claim: &Claim, left: &[f64], value: f64) -> (Outcome, String) {
+fn finding(claim: &Claim, pair: &Pair<'_>) -> (Outcome, String) {
+    match &pair.right {
+        Right::Value(value) => against_value(claim, pair.client, &pair.left, *value),
+        Right::Repetitions(selector, right) => {
+            against_figure(claim, pair.client, &pair.left, selector, right)
+        }
+    }
+}
+
+fn against_value(claim: &Claim, client: &str, left: &[f64], value: f64) -> (Outcome, String) {
     let bound = claim.times * value;
     let Some(measured) = statistics::estimate(left) else {
-        return (Outcome::Undecided, missing(&claim.left));
+        return (Outcome::Undecided, missing(client, claim.left.figure));
     };
-    let text = format!("{} {}", claim.left.client, in_words(measured, claim.left.figure));
+    let text = format!("{client} {}", in_words(measured, claim.left.figure));
     if claim.is == Comparison::Equal {
         let off = left.iter().filter(|each| **each != bound).count();
         return exactly(off, measured.n, text);
@@ -206,16 +237,21 @@ fn against_value(claim: &Claim, left: &[f64], value: f64) -> (Outcome, String) {
     decide(claim, relative, &text)
 }
 
-fn against_figure(claim: &Claim, left: &[f64], selector: &Selector, right: &[f64]) -> (Outcome, String) {
+fn against_figure(
+    claim: &Claim,
+    client: &str,
+    left: &[f64],
+    selector: &Selector,
+    right: &[f64],
+) -> (Outcome, String) {
     let Some(measured_left) = statistics::estimate(left) else {
-        return (Outcome::Undecided, missing(&claim.left));
+        return (Outcome::Undecided, missing(client, claim.left.figure));
     };
     let Some(measured_right) = statistics::estimate(right) else {
-        return (Outcome::Undecided, missing(selector));
+        return (Outcome::Undecided, missing(&selector.client, selector.figure));
     };
     let mut text = format!(
-        "{} {}, {} {}",
-        claim.left.client,
+        "{client} {}, {} {}",
         in_words(measured_left, claim.left.figure),
         selector.client,
         in_words(measured_right, selector.figure)
@@ -274,8 +310,8 @@ fn decide(claim: &Claim, relative: Estimate, text: &str) -> (Outcome, String) {
     (outcome, format!("{text}{note}"))
 }
 
-fn missing(selector: &Selector) -> String {
-    format!("no run of {} measured its {}", selector.client, selector.figure.label())
+fn missing(client: &str, figure: Figure) -> String {
+    format!("no run of {client} measured its {}", figure.label())
 }
 
 fn too_few(text: &str, n: usize) -> String {
@@ -312,7 +348,8 @@ fn ratio_in_words(ratio: Estimate) -> String {
 fn asked(claim: &Claim, summary: &Summary<'_>) -> String {
     let side = |selector: &Selector| {
         let label = summary.series.iter().find(|series| series.name == selector.client);
-        let label = label.map_or(selector.client.as_str(), |series| series.label.as_str());
+        let every = if selector.client == Selector::EVERY { "every client" } else { &selector.client };
+        let label = label.map_or(every, |series| series.label.as_str());
         format!("{} of {label}", selector.figure.label())
     };
     let sign = match claim.is {

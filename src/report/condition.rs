@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::{
-    harness::{definition::Fault, record::Parameters},
+    harness::{
+        definition::{Fault, TIMETABLE},
+        record::Parameters,
+    },
     link::conditions::Profile,
     report::units::{Unit, grouped, plural},
 };
@@ -50,7 +53,7 @@ impl Condition {
 
     /// Whether connections were cut, so that there is something to recover from.
     pub fn is_cut(&self) -> bool {
-        self.fault.as_deref().is_some_and(|fault| fault != Fault::Stall.slug())
+        self.fault.as_deref().is_some_and(|fault| Fault::named(fault).is_none_or(Fault::cuts))
     }
 
     /// In words, whole: `100 readers, 20 events/s of 100 B`.
@@ -131,30 +134,27 @@ pub fn fault_in_words(fault: &str) -> &str {
         "one-way" => "Nothing from the server passes",
         "mid-event" => "Cut in the middle of an event",
         "restart-with-log" => "Server killed and restarted, log on disk",
+        "sigterm" => "Server drained and restarted",
+        "mid-character" => "Cut within a character",
+        "mid-header" => "Cut within a frame's or chunk's header",
+        "refuse" => "Connection closed, then refused for a second",
+        "hold" => "Held up for half a second",
+        "http-500" => "Reconnects answered with 500",
+        "http-503" => "Reconnects answered with 503, Retry-After",
+        "http-204" => "Reconnects answered with 204",
+        "http-redirect" => "Reconnects redirected",
+        "http-wrong-type" => "Reconnects answered with HTML",
+        TIMETABLE => "Several faults",
         "unplug" => "Packets lost and not acknowledged",
         "stall" => "Server stopped for half a second",
         other => other,
     }
 }
 
+/// In the order in which faults are listed; a timetable is the last.
 fn fault_rank(condition: &Condition) -> usize {
-    let order = [
-        "close",
-        "half-close",
-        "reset",
-        "mid-event",
-        "silence",
-        "one-way",
-        "unplug",
-        "restart",
-        "restart-with-log",
-        "disconnect",
-        "stall",
-    ];
-    condition
-        .fault
-        .as_deref()
-        .map_or(0, |fault| 1 + order.iter().position(|f| *f == fault).unwrap_or(order.len()))
+    let place = |slug: &str| Fault::ALL.iter().position(|fault| fault.slug() == slug);
+    condition.fault.as_deref().map_or(0, |slug| 1 + place(slug).unwrap_or(Fault::ALL.len()))
 }
 
 /// None first, then from the fastest to the slowest, then others.

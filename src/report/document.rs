@@ -12,6 +12,7 @@ use crate::{
         statistics::{ENOUGH, coverage},
         summary::{Series, Summary},
         table::{self, Table},
+        table_losses,
         units::{plural, significant},
     },
 };
@@ -120,6 +121,8 @@ impl Section {
             ]
             .into_iter()
             .flatten()
+            .chain(table_losses::tables(&summary))
+            .chain(table_losses::cuts(&summary))
             .chain(table::tables(&summary))
             .collect(),
             failed: failed

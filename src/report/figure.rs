@@ -3,14 +3,14 @@
 use crate::{
     harness::{
         definition::Figure,
-        record::{Bytes, Latency, Record, Recovery},
+        record::{Bystanders, Bytes, Latency, Record, Recovery},
     },
     report::units::Unit,
 };
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 32] = [
+    pub const ALL: [Figure; 39] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -24,11 +24,18 @@ impl Figure {
         Figure::LostSilently,
         Figure::BunchedPercent,
         Figure::Duplicated,
+        Figure::Unexplained,
+        Figure::RequestsSpent,
         Figure::NoticedMs,
         Figure::BackMs,
         Figure::CaughtUpMs,
         Figure::ServerCpuPerThousand,
         Figure::PeakConnectsPerSecond,
+        Figure::PeakReachedPerSecond,
+        Figure::BystandersBeforeP50,
+        Figure::BystandersBeforeP99,
+        Figure::BystandersDuringP50,
+        Figure::BystandersDuringP99,
         Figure::BackP50Ms,
         Figure::BackP95Ms,
         Figure::BackMaxMs,
@@ -61,11 +68,18 @@ impl Figure {
             Figure::LostSilently => "events lost silently",
             Figure::BunchedPercent => "events of a hundred that came in a bunch",
             Figure::Duplicated => "events duplicated",
+            Figure::Unexplained => "events that the policy does not explain",
+            Figure::RequestsSpent => "requests spent on recovery",
             Figure::NoticedMs => "time to notice the cut",
             Figure::BackMs => "time to be back",
             Figure::CaughtUpMs => "time to have caught up",
             Figure::ServerCpuPerThousand => "server CPU per thousand events",
             Figure::PeakConnectsPerSecond => "peak of connects per second",
+            Figure::PeakReachedPerSecond => "peak of connects per second at the server",
+            Figure::BystandersBeforeP50 => "bystanders' median latency before the cut",
+            Figure::BystandersBeforeP99 => "bystanders' 99th percentile before the cut",
+            Figure::BystandersDuringP50 => "bystanders' median latency during the return",
+            Figure::BystandersDuringP99 => "bystanders' 99th percentile during the return",
             Figure::BackP50Ms => "time until half are back",
             Figure::BackP95Ms => "time until 95 % are back",
             Figure::BackMaxMs => "time until all are back",
@@ -99,11 +113,18 @@ impl Figure {
             Figure::LostSilently => "lost_silently",
             Figure::BunchedPercent => "bunched_percent",
             Figure::Duplicated => "duplicated",
+            Figure::Unexplained => "unexplained",
+            Figure::RequestsSpent => "requests_spent",
             Figure::NoticedMs => "noticed_after",
             Figure::BackMs => "back_after",
             Figure::CaughtUpMs => "caught_up_after",
             Figure::ServerCpuPerThousand => "server_cpu_per_thousand",
             Figure::PeakConnectsPerSecond => "peak_connects_per_second",
+            Figure::PeakReachedPerSecond => "peak_reached_per_second",
+            Figure::BystandersBeforeP50 => "bystanders_before_p50",
+            Figure::BystandersBeforeP99 => "bystanders_before_p99",
+            Figure::BystandersDuringP50 => "bystanders_during_p50",
+            Figure::BystandersDuringP99 => "bystanders_during_p99",
             Figure::BackP50Ms => "half_back_after",
             Figure::BackP95Ms => "nearly_all_back_after",
             Figure::BackMaxMs => "all_back_after",
@@ -135,8 +156,16 @@ impl Figure {
             | Figure::Lost
             | Figure::LostSilently
             | Figure::BunchedPercent
-            | Figure::Duplicated => Unit::Count,
-            Figure::PeakConnectsPerSecond | Figure::ZombieHeartbeats => Unit::Count,
+            | Figure::Duplicated
+            | Figure::Unexplained
+            | Figure::RequestsSpent => Unit::Count,
+            Figure::PeakConnectsPerSecond | Figure::PeakReachedPerSecond | Figure::ZombieHeartbeats => {
+                Unit::Count
+            }
+            Figure::BystandersBeforeP50
+            | Figure::BystandersBeforeP99
+            | Figure::BystandersDuringP50
+            | Figure::BystandersDuringP99 => Unit::Micros,
             Figure::NoticedMs | Figure::BackMs | Figure::CaughtUpMs | Figure::ServerCpuPerThousand => {
                 Unit::Millis
             }
@@ -195,6 +224,8 @@ impl Figure {
                 (record.delivered > 0).then(|| record.bunched as f64 * 100.0 / record.delivered as f64)
             }
             Figure::Duplicated => Some(record.duplicated as f64),
+            Figure::Unexplained => Some(record.explanation.as_ref()?.unexplained as f64),
+            Figure::RequestsSpent => Some(record.recovery.as_ref()?.requests_spent as f64),
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),
             Figure::CaughtUpMs => recovery_time(record, |recovery| recovery.caught_up_ms),
@@ -203,6 +234,15 @@ impl Figure {
                 (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)
             }
             Figure::PeakConnectsPerSecond => Some(record.storm.as_ref()?.peak_connects_per_second),
+            Figure::PeakReachedPerSecond => {
+                let storm = record.storm.as_ref()?;
+                // Records of older versions don't have it.
+                (!storm.reached.is_empty()).then_some(storm.peak_reached_per_second)
+            }
+            Figure::BystandersBeforeP50 => Some(bystanders(record)?.before_us.as_ref()?.p50 as f64),
+            Figure::BystandersBeforeP99 => Some(bystanders(record)?.before_us.as_ref()?.p99 as f64),
+            Figure::BystandersDuringP50 => Some(bystanders(record)?.during_us.as_ref()?.p50 as f64),
+            Figure::BystandersDuringP99 => Some(bystanders(record)?.during_us.as_ref()?.p99 as f64),
             Figure::BackP50Ms => Some(or_never(record.storm.as_ref()?.back_p50_ms)),
             Figure::BackP95Ms => Some(or_never(record.storm.as_ref()?.back_p95_ms)),
             Figure::BackMaxMs => Some(or_never(record.storm.as_ref()?.back_max_ms)),
@@ -240,6 +280,10 @@ impl Figure {
 /// Whether its connections were counted; those of a client in a process of its own, or in a browser, are not.
 pub fn metered(record: &Record) -> bool {
     record.bytes.connections > 0
+}
+
+fn bystanders(record: &Record) -> Option<&Bystanders> {
+    record.storm.as_ref()?.bystanders.as_ref()
 }
 
 fn round_trip(record: &Record) -> Option<&Latency> {

@@ -6,7 +6,7 @@
 //! - `folder` reads a run folder and says what is missing in it;
 //! - `figure` takes one number from one record, [`statistics`] concludes from several, `summary` groups the
 //!   records by client and `condition`;
-//! - `claims` compares figures and gives verdicts; `table` and `csv` list them;
+//! - `claims` compares figures and gives verdicts; `table`, `table_losses` and `csv` list them;
 //! - `published` sets figures that others published beside ours, `beside` those of a browser, `relay_cost` says
 //!   what the relay costs;
 //! - each `chart_*` file turns a summary into the data of one chart, and those into a picture, by way of
@@ -45,6 +45,7 @@ mod relay_cost;
 pub mod statistics;
 pub mod summary;
 mod table;
+mod table_losses;
 mod terminal;
 pub mod units;
 

@@ -31,6 +31,7 @@ pub(super) fn tables(summary: &Summary<'_>) -> Vec<Table> {
     for condition in &summary.conditions {
         let heading = condition.describe();
         if condition.is_cut() {
+            tables.extend(table(summary, condition, format!("The storm: {heading}"), &STORM));
             tables.extend(table(summary, condition, format!("Recovery: {heading}"), &RECOVERY));
         } else if !condition.is_idle() {
             tables.extend(table(summary, condition, format!("Sending: {heading}"), &UPSTREAM));
@@ -83,14 +84,27 @@ const IDLE: [(&str, Cell); 6] = [
     ("counted for", counted),
 ];
 
-const RECOVERY: [(&str, Cell); 7] = [
+const RECOVERY: [(&str, Cell); 8] = [
     ("noticed after", |_, group| figure(group, Figure::NoticedMs)),
     ("back after", |_, group| figure(group, Figure::BackMs)),
     ("caught up after", |_, group| figure(group, Figure::CaughtUpMs)),
     ("lost · of them silently", lost),
     ("duplicated", |_, group| Some(grouped(group.sum(|record| record.duplicated) as f64))),
     ("application bytes spent", bytes_spent),
+    ("requests spent", requests_spent),
     ("its clock agrees with ours to within", clock),
+];
+
+const STORM: [(&str, Cell); 9] = [
+    ("attempts to connect per second, at most", |_, group| figure(group, Figure::PeakConnectsPerSecond)),
+    ("of them at the server", |_, group| figure(group, Figure::PeakReachedPerSecond)),
+    ("half back after", |_, group| figure(group, Figure::BackP50Ms)),
+    ("95 % back after", |_, group| figure(group, Figure::BackP95Ms)),
+    ("all back after", |_, group| figure(group, Figure::BackMaxMs)),
+    ("who was not cut: median before", |_, group| figure(group, Figure::BystandersBeforeP50)),
+    ("and during", |_, group| figure(group, Figure::BystandersDuringP50)),
+    ("99th percentile before", |_, group| figure(group, Figure::BystandersBeforeP99)),
+    ("and during the return", |_, group| figure(group, Figure::BystandersDuringP99)),
 ];
 
 /// A row per client; columns that no client has a figure for are left out, and so is a table without any.
@@ -204,6 +218,11 @@ fn counted(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
     let median = statistics::median(&seconds)?;
     let note = if median < 60.0 { ", extrapolated to a minute" } else { "" };
     Some(format!("{} s{note}", significant(median)))
+}
+
+fn requests_spent(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {
+    let spent = group.records.iter().filter_map(|record| Some(record.recovery?.requests_spent as f64));
+    Some(significant(statistics::median(&spent.collect::<Vec<f64>>())?))
 }
 
 fn bytes_spent(_: &Summary<'_>, group: &Group<'_>) -> Option<String> {

@@ -58,6 +58,8 @@ pub(crate) struct Query {
     pub(crate) limit: Option<usize>,
     /// How long to wait.
     pub(crate) wait: Option<Duration>,
+    /// Whether a stream is not to say `retry:`, so that the browser's own reconnection time applies.
+    pub(crate) without_retry: bool,
 }
 
 /// The most events that one poll may ask for.
@@ -93,7 +95,12 @@ impl Query {
             Ok(wait) if (0.0..=MAX_WAIT.as_secs_f64()).contains(&wait) => Ok(Duration::from_secs_f64(wait)),
             _ => Err(bad_value("wait", &text, "a number of seconds from 0 to 55")),
         });
-        Ok(Query { after, limit: limit.transpose()?, wait: wait.transpose()? })
+        let without_retry = match value("retry").as_deref() {
+            None => false,
+            Some("none") => true,
+            Some(text) => return Err(bad_value("retry", text, "none, or leave it out")),
+        };
+        Ok(Query { after, limit: limit.transpose()?, wait: wait.transpose()?, without_retry })
     }
 }
 
@@ -177,9 +184,18 @@ mod tests {
         assert_eq!((query.after, query.limit, query.wait), (None, Some(10_000), Some(MAX_WAIT)));
         assert_eq!(Query::parse("after=a-1").expect("good").after, "a-1".parse().ok());
         assert_eq!(Query::parse("wait=0.5").expect("good").wait, Some(Duration::from_millis(500)));
-        for bad in
-            ["limit=0", "limit=10001", "limit=x", "wait=56", "wait=-1", "wait=NaN", "wait=inf", "after=x"]
-        {
+        assert!(Query::parse("retry=none").expect("good").without_retry);
+        for bad in [
+            "retry=5",
+            "limit=0",
+            "limit=10001",
+            "limit=x",
+            "wait=56",
+            "wait=-1",
+            "wait=NaN",
+            "wait=inf",
+            "after=x",
+        ] {
             assert!(Query::parse(bad).is_err(), "{bad}");
         }
     }

@@ -52,6 +52,7 @@ pub(crate) async fn get(
         .readers()
         .join(&used.name, Transport::Sse, Arc::clone(&connection.cut))
         .map_err(|full| Refusal::busy(full.to_string()))?;
+    let retry = (!query.without_retry).then_some(state.config().retry);
     if let Some(gate) = &connection.gate
         && !state.config().plain
         // Without chunks, as to an older client, the stream is the connection's rest: hyper knows how.
@@ -66,12 +67,12 @@ pub(crate) async fn get(
             opening: Bytes::new(),
             may_publish: false,
         };
-        let opening = opening(state.config().retry, cursor);
+        let opening = opening(retry, cursor);
         return Ok(answer(Body::new(Opening::new(opening, Arc::clone(gate), handed))));
     }
     let heartbeat = state.config().heartbeat;
     let events = EventStream {
-        opening: Some(state.config().retry),
+        opening: Some(retry),
         follower,
         heartbeat,
         silent_at: Box::pin(sleep_until(Instant::now() + heartbeat)),
@@ -101,8 +102,8 @@ fn answer(body: Body) -> Response {
 
 /// The first block. It carries the reader's own position, even where the log no longer reaches back to it: a
 /// connection that is cut right here has lost nothing, and the gap is announced again.
-fn opening(retry: Duration, cursor: Cursor) -> Bytes {
-    encoding::sse_opening(retry.as_millis() as u64, cursor).into()
+fn opening(retry: Option<Duration>, cursor: Cursor) -> Bytes {
+    encoding::sse_opening(retry.map(|retry| retry.as_millis() as u64), cursor).into()
 }
 
 /// An empty header is what a browser means by having no id yet.
@@ -115,8 +116,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, Refusal> {
 
 /// What is between the log and the answer's body.
 struct EventStream {
-    /// The reconnect time to say, until it is said.
-    opening: Option<Duration>,
+    /// The opening, with the reconnect time if one is to be said, until it is said.
+    opening: Option<Option<Duration>>,
     follower: Follower,
     heartbeat: Duration,
     /// When to look whether a heartbeat is due. It is not set anew for every event, which would cost

@@ -159,8 +159,7 @@ pub fn eager() -> Policy {
         wait: Duration::from_secs(2),
         answer_within: Duration::from_secs(30),
         reconnect: Reconnect::Fixed(Duration::from_millis(20)),
-        quiet_limit: None,
-        resume: true,
+        ..Policy::default()
     }
 }
 

@@ -72,6 +72,15 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
             shutdown.cancel();
         }
     });
+    #[cfg(unix)]
+    tokio::spawn({
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let shutdown = shutdown.clone();
+        async move {
+            terminated.recv().await;
+            shutdown.cancel();
+        }
+    });
     let feed = state.feed().clone();
     if let Some(listener) = queueing {
         tokio::spawn(queueing::run(listener, feed.clone(), shutdown.clone()));

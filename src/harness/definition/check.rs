@@ -35,6 +35,13 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
         let key = |field: &str| format!("conditions, number {}: {field}", number + 1);
         check_conditions(definition, conditions).map_err(|(field, problem)| (key(field), problem))?;
     }
+    if definition.conditions.iter().filter(|it| it.timetable.is_some()).count() > 1 {
+        // Their runs could not be told apart.
+        return Err((
+            "conditions: timetable".into(),
+            "only one conditions table may have a timetable".into(),
+        ));
+    }
     for (name, profile) in [("quick", definition.quick), ("full", definition.full)] {
         check_profile(definition.layout, profile)
             .map_err(|(field, problem)| (format!("{name}.{field}"), problem))?;
@@ -49,6 +56,10 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
         return Err(("published_in, setup_differences".into(), problem.into()));
     }
     for claim in &definition.claims {
+        if matches!(&claim.right, Operand::Figure(right) if right.client == Selector::EVERY) {
+            let problem = "only the left side may be \"*\", every client: name one here";
+            return Err((format!("claim {:?}: right.client", claim.id), problem.into()));
+        }
         let sides =
             [Some(&claim.left), if let Operand::Figure(right) = &claim.right { Some(right) } else { None }];
         for side in sides.into_iter().flatten() {
@@ -91,6 +102,16 @@ fn check_client(client: &Client) -> Result<(), (&'static str, String)> {
     if (client.base_ms.is_some() || client.cap_ms.is_some()) && !waits {
         return Err(("base_ms, cap_ms", "only a reconnect that is fixed or exponential takes them".into()));
     }
+    if (client.browser_retry_ms.is_some() || client.without_retry) && !is(Transport::Sse) {
+        return Err(("browser_retry_ms, without_retry", "only sse has a reconnection time".into()));
+    }
+    let may_be_quiet = is(Transport::Sse) || is(Transport::WebSocket);
+    if client.quiet_heartbeats.is_some_and(|count| count == 0 || client.quiet_limit_ms.is_some())
+        || (client.quiet_heartbeats.is_some() && !may_be_quiet)
+    {
+        let problem = "must be at least 1, for sse or websocket, and not beside quiet_limit_ms";
+        return Err(("quiet_heartbeats", problem.into()));
+    }
     if client.own_process {
         check_own_process(client)?;
     }
@@ -129,7 +150,8 @@ fn check_own_process(client: &Client) -> Result<(), (&'static str, String)> {
     let Subject::Transport(_) = client.transport else {
         return Err(("own_process", "the bare TCP floor has no program of its own".into()));
     };
-    if client.policy() != Policy::default() {
+    let plain = client.quiet_heartbeats.is_none() && !client.without_retry;
+    if client.policy() != Policy::default() || !plain {
         let problem = "such a client is `experiment watch`: give it no keys of its own, and short-poll \
                        interval_ms = 1000";
         return Err(("own_process", problem.into()));
@@ -189,26 +211,39 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
             ),
         ));
     }
-    if conditions.fault.iter().any(|fault| fault.kills()) && definition.publisher == Publisher::Source {
+    let faults = conditions.faults();
+    if faults.iter().any(|fault| fault.kills()) && definition.publisher == Publisher::Source {
         return Err(("fault", "a restart ends the built-in source: use publisher = \"post\"".into()));
     }
     for network in &conditions.network {
         network.check().map_err(|problem| ("network", problem))?;
     }
-    if conditions.fault.contains(&Fault::Restart) && conditions.network.iter().any(Network::is_lossy) {
+    if faults.iter().any(|fault| fault.kills()) && conditions.network.iter().any(Network::is_lossy) {
         return Err((
             "fault",
             "a restart is not possible where segments are lost: use conditions of its own".into(),
         ));
     }
+    if let Some(timetable) = &conditions.timetable {
+        if !conditions.fault.is_empty() {
+            return Err(("timetable", "takes the place of fault: leave one of them out".into()));
+        }
+        let shortest = [definition.quick.measure_s, definition.full.measure_s];
+        let shortest = conditions.measure_s.map_or(shortest, |seconds| [seconds.quick, seconds.full]);
+        timetable.check(shortest[0].min(shortest[1])).map_err(|problem| ("timetable", problem))?;
+    }
+    if faults.contains(&Fault::MidCharacter) && definition.publisher == Publisher::Source {
+        let problem = "the built-in source publishes no character of several bytes: use publisher = \"post\"";
+        return Err(("fault", problem.into()));
+    }
+    check_bystanders(definition, conditions)?;
     if conditions.heartbeat_ms.contains(&0) {
         return Err(("heartbeat_ms", "must be at least 1".into()));
     }
     let stalled = |client: &Client| {
         client.stalled && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
     };
-    if definition.clients.iter().any(stalled)
-        && (definition.layout != Layout::OneByOne || !conditions.fault.is_empty())
+    if definition.clients.iter().any(stalled) && (definition.layout != Layout::OneByOne || !faults.is_empty())
     {
         return Err((
             "clients",
@@ -216,7 +251,7 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         ));
     }
     let closed_loop = definition.publisher == Publisher::ClosedLoop;
-    if closed_loop && (definition.layout != Layout::OneByOne || conditions.fault.iter().any(|it| it.cuts())) {
+    if closed_loop && (definition.layout != Layout::OneByOne || faults.iter().any(|it| it.cuts())) {
         // One reader that never comes back would hold up all the others.
         return Err((
             "fault",
@@ -246,7 +281,7 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
     let is_process = |client: &Client| {
         client.own_process && (conditions.clients.is_empty() || conditions.clients.contains(&client.name))
     };
-    if conditions.fault.iter().any(|it| it.cuts()) && definition.clients.iter().any(is_process) {
+    if faults.iter().any(|it| it.cuts()) && definition.clients.iter().any(is_process) {
         return Err((
             "fault",
             "clients in processes of their own can't be cut: leave own_process out".into(),
@@ -258,6 +293,21 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         return Err(("measure_s", "must be more than 0 and at most 3600 seconds".into()));
     }
     Ok(())
+}
+
+/// Bystanders are to be left alone, and to share nothing with those that are cut but the server.
+fn check_bystanders(definition: &Definition, conditions: &Conditions) -> Result<(), (&'static str, String)> {
+    let Some(bystanders) = conditions.bystanders else { return Ok(()) };
+    let problem = if !(1..=MAX_READERS).contains(&bystanders) {
+        format!("must be from 1 to {MAX_READERS}")
+    } else if definition.layout != Layout::OneByOne {
+        "what bystanders notice can be told only one by one: leave the layout out".to_owned()
+    } else if conditions.fault.is_empty() || conditions.fault.iter().any(|fault| fault.kills()) {
+        "they need a fault that leaves the server alive, such as \"disconnect\"".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(("bystanders", problem))
 }
 
 fn check_profile(layout: Layout, profile: Profile) -> Result<(), (&'static str, String)> {
@@ -279,14 +329,15 @@ fn check_profile(layout: Layout, profile: Profile) -> Result<(), (&'static str, 
 
 /// A selector that no run can match would be undecided for ever; a typing error is more likely.
 fn check_selector(definition: &Definition, selector: &Selector) -> Result<(), String> {
-    if definition.client(&selector.client).is_none() {
+    let is_every = selector.client == Selector::EVERY;
+    if !is_every && definition.client(&selector.client).is_none() {
         return Err(format!(
-            "there is no client {:?}: add a [[client]] or correct the name",
+            "there is no client {:?}: add a [[client]], correct the name, or write \"*\" for every client",
             selector.client
         ));
     }
     let matches = |conditions: &Conditions| {
-        (conditions.clients.is_empty() || conditions.clients.contains(&selector.client))
+        (is_every || conditions.clients.is_empty() || conditions.clients.contains(&selector.client))
             && selector.readers.is_none_or(|readers| conditions.readers.contains(&readers))
             && selector.rate.is_none_or(|rate| conditions.rate.contains(&rate))
             && selector.payload_bytes.is_none_or(|bytes| conditions.payload_bytes.contains(&bytes))

@@ -35,7 +35,7 @@ fn unity() -> f64 {
 pub struct Selector {
     /// What is measured.
     pub figure: Figure,
-    /// The client's name.
+    /// The client's name, or `*` for each of them.
     pub client: String,
     /// Only runs with so many readers.
     #[serde(default)]
@@ -52,6 +52,16 @@ pub struct Selector {
     /// Only runs over this network, or with nothing in between (`direct`).
     #[serde(default)]
     pub network: Option<String>,
+}
+
+impl Selector {
+    /// In the place of a client's name: every client.
+    pub const EVERY: &str = "*";
+
+    /// Whether it selects runs of this client.
+    pub fn takes(&self, client: &str) -> bool {
+        self.client == client || self.client == Selector::EVERY
+    }
 }
 
 /// The right side of a claim.
@@ -108,6 +118,10 @@ pub enum Figure {
     BunchedPercent,
     /// Events.
     Duplicated,
+    /// Events lost, duplicated, out of order or announced as missing that the client's policy does not explain.
+    Unexplained,
+    /// HTTP requests from the cut until all was caught up with.
+    RequestsSpent,
     /// Milliseconds from the cut.
     NoticedMs,
     /// Milliseconds from the cut.
@@ -118,6 +132,16 @@ pub enum Figure {
     ServerCpuPerThousand,
     /// The most attempts to connect within a tenth of a second after a cut, as a rate per second.
     PeakConnectsPerSecond,
+    /// The same of those that came as far as a TCP connection.
+    PeakReachedPerSecond,
+    /// Microseconds: the latency of readers that are not cut, before the cut.
+    BystandersBeforeP50,
+    /// Microseconds: the same.
+    BystandersBeforeP99,
+    /// Microseconds: from the cut until the last of the others was back.
+    BystandersDuringP50,
+    /// Microseconds: the same.
+    BystandersDuringP99,
     /// Milliseconds from the cut until half of the readers were back.
     BackP50Ms,
     /// Milliseconds from the cut until 95 in 100 readers were back.

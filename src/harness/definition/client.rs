@@ -38,6 +38,15 @@ pub struct Client {
     /// Give the connection up when nothing came for so many milliseconds.
     #[serde(default)]
     pub quiet_limit_ms: Option<u64>,
+    /// The same in heartbeats of the server, whatever their interval is.
+    #[serde(default)]
+    pub quiet_heartbeats: Option<u32>,
+    /// SSE: the browser's own reconnection time in milliseconds, where the server sends no `retry:`.
+    #[serde(default)]
+    pub browser_retry_ms: Option<u64>,
+    /// SSE: asks the server to send no `retry:`.
+    #[serde(default)]
+    pub without_retry: bool,
     /// Polls: how many milliseconds an answer may take beyond the wait that was asked for.
     #[serde(default)]
     pub answer_within_ms: Option<u64>,
@@ -144,7 +153,14 @@ impl Client {
         self.label.as_deref().unwrap_or(&self.name)
     }
 
-    /// The client's behaviour as the client library takes it.
+    /// The same where the server's heartbeat has this interval.
+    pub fn policy_under(&self, heartbeat: Duration) -> Policy {
+        let policy = self.policy();
+        let quiet = self.quiet_heartbeats.map(|count| heartbeat.saturating_mul(count));
+        Policy { quiet_limit: quiet.or(policy.quiet_limit), ..policy }
+    }
+
+    /// The client's behaviour as the client library takes it, but for what depends on the server's heartbeat.
     pub fn policy(&self) -> Policy {
         let standard = Policy::default();
         let millis = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
@@ -161,6 +177,7 @@ impl Client {
                 ReconnectKind::Exponential => Reconnect::Exponential { base, cap, jitter: false },
                 ReconnectKind::ExponentialJitter => Reconnect::Exponential { base, cap, jitter: true },
             },
+            reconnection_time: millis(self.browser_retry_ms, standard.reconnection_time),
             quiet_limit: self.quiet_limit_ms.map(Duration::from_millis),
             resume: self.resume.unwrap_or(standard.resume),
         }

@@ -1,8 +1,8 @@
 //! `[[conditions]]`: under what the clients are compared.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Network;
+use super::{Fault, Network, Timetable};
 use crate::schedule::Pattern;
 
 /// A matrix of conditions; each combination of its lists is one.
@@ -23,12 +23,19 @@ pub struct Conditions {
     /// What is done to the connection in the middle of the run; an empty list for nothing.
     #[serde(default)]
     pub fault: Vec<Fault>,
+    /// Several faults in one run, in the place of `fault`.
+    #[serde(default)]
+    pub timetable: Option<Timetable>,
     /// What stands between the clients and the server; an empty list for nothing.
     #[serde(default)]
     pub network: Vec<Network>,
     /// Milliseconds between the server's heartbeats, where they differ from the definition's.
     #[serde(default)]
     pub heartbeat_ms: Vec<u64>,
+    /// So many readers more of the same client, on another channel of the same server, which are not cut: what
+    /// they notice of the others' being cut is measured.
+    #[serde(default)]
+    pub bystanders: Option<u32>,
     /// Which clients run under these conditions; all where it is left out.
     #[serde(default)]
     pub clients: Vec<String>,
@@ -38,6 +45,13 @@ pub struct Conditions {
     /// Leave these conditions out of the quick form.
     #[serde(default)]
     pub full_only: bool,
+}
+
+impl Conditions {
+    /// Every fault that may come under one of these conditions.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.fault.iter().copied().chain(self.timetable.iter().flat_map(Timetable::faults)).collect()
+    }
 }
 
 fn one() -> Vec<u32> {
@@ -60,72 +74,4 @@ pub struct PerProfile {
     pub quick: f64,
     /// In the full form.
     pub full: f64,
-}
-
-/// What is done to a client's connection, or to its server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// The connection is ended in an orderly way (FIN).
-    Close,
-    /// The connection is reset (RST).
-    Reset,
-    /// Nothing passes any more, in either direction, and nobody is told.
-    Silence,
-    /// The server process is killed and started again.
-    Restart,
-    /// The server itself resets all its readers at the same moment, as one that sheds its load does.
-    Disconnect,
-    /// Packets are lost in both directions and never acknowledged, as behind a pulled plug. With `silence` the
-    /// relay still acknowledges what it swallows, as a proxy with a dead client behind it does.
-    Unplug,
-    /// The server process is stopped for half a second and then goes on. No connection is lost.
-    Stall,
-    /// The server's direction is ended in an orderly way (FIN), the client's goes on.
-    HalfClose,
-    /// Nothing from the server passes any more, and nobody is told; the client is still heard.
-    OneWay,
-    /// The connection is ended in an orderly way in the middle of an event, after a few of its bytes.
-    MidEvent,
-    /// As `restart`, but the server keeps its channels on disk.
-    RestartWithLog,
-}
-
-impl Fault {
-    /// The word in files.
-    pub const fn slug(self) -> &'static str {
-        match self {
-            Fault::Close => "close",
-            Fault::Reset => "reset",
-            Fault::Silence => "silence",
-            Fault::Restart => "restart",
-            Fault::Disconnect => "disconnect",
-            Fault::Unplug => "unplug",
-            Fault::Stall => "stall",
-            Fault::HalfClose => "half-close",
-            Fault::OneWay => "one-way",
-            Fault::MidEvent => "mid-event",
-            Fault::RestartWithLog => "restart-with-log",
-        }
-    }
-
-    /// Whether it happens on the way, to each connection alone, so that a relay has to stand there.
-    pub const fn is_on_the_way(self) -> bool {
-        !matches!(self, Fault::Restart | Fault::RestartWithLog | Fault::Disconnect | Fault::Stall)
-    }
-
-    /// Whether the server is killed, which only one of our own can be.
-    pub const fn kills(self) -> bool {
-        matches!(self, Fault::Restart | Fault::RestartWithLog)
-    }
-
-    /// Whether it ends connections, so that there is something to recover from.
-    pub const fn cuts(self) -> bool {
-        !matches!(self, Fault::Stall)
-    }
-
-    /// Whether it happens to the server itself, which must be ours then, and not on the way to it.
-    pub const fn needs_own_server(self) -> bool {
-        self.kills() || matches!(self, Fault::Stall)
-    }
 }

@@ -7,16 +7,20 @@ mod check;
 mod claim;
 mod client;
 mod conditions;
+mod fault;
 mod network;
 mod published;
+mod timetable;
 
 use serde::{Deserialize, Serialize};
 
 pub use claim::{Claim, Comparison, Figure, Operand, Selector};
 pub use client::{Client, ReconnectKind, Subject, Upstream};
-pub use conditions::{Conditions, Fault, PerProfile};
+pub use conditions::{Conditions, PerProfile};
+pub use fault::Fault;
 pub use network::{Between, Network, OwnNetwork, OwnPath};
 pub use published::{Published, PublishedUnit, Quantity};
+pub use timetable::{Drawn, TIMETABLE, Timed, Timetable};
 
 /// One question and how it is put.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,6 +1,6 @@
 //! What was counted, as a record.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::Engine as _;
 use hdrhistogram::{
@@ -10,6 +10,7 @@ use hdrhistogram::{
 
 use super::{
     contender::{Contender, is_poll},
+    ordeal::Cut,
     story::Story,
 };
 use crate::{
@@ -18,14 +19,17 @@ use crate::{
         browser::Told,
         check::Account,
         definition::{self, Client, Definition},
+        explain::{Came, explain},
         plan::Group,
         publisher::Publish,
         reader::{self, Latencies, Notes, Sighting, Timing},
-        record::{Bytes, Cost, Latency, Record, Upstream, Zombies},
-        recovery, storm, zombies,
+        record::{
+            Bystanders, Bytes, Cost, CutRecovery, Latency, MomentKind, Record, Storm, Upstream, Zombies,
+        },
+        recovery::{self, Spent},
+        storm, zombies,
     },
     link::Totals,
-    server::Config,
 };
 
 /// Everything known of one client's run.
@@ -43,6 +47,9 @@ pub(super) struct Measured<'a> {
     pub(super) pages: &'a [Told],
     pub(super) cost: Cost,
     pub(super) story: &'a Story,
+    /// What the bystanders received: when each event was meant to be published, and how many microseconds
+    /// later it came.
+    pub(super) bystanders: &'a [(Timestamp, u64)],
     pub(super) timing: &'a Timing,
 }
 
@@ -56,16 +63,21 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     let payload = notes.iter().map(|reader| reader.payload_bytes()).sum();
     let published = story.published.lock();
     let at_index = group.clients.iter().position(|other| other.name == client.name).unwrap_or_default();
-    let cut = story.cut.as_ref().map(|(at, bytes)| (*at, bytes.get(at_index).copied().unwrap_or_default()));
-    let first = notes.first().map(|reader| reader.sightings()).unwrap_or_default();
-    let spent = measured.bytes.application_in + measured.bytes.application_out;
     let sightings: Vec<_> = notes.iter().map(|reader| reader.sightings()).collect();
-    let storm = cut.filter(|_| notes.len() > 1).map(|(at, _)| storm::storm(at, story.end, &sightings));
-    let zombies = cut.and_then(|(at, _)| zombies(measured, at, &sightings));
-    let recovery = cut.map(|(at, bytes)| recovery::recovery(at, &first, &published, (bytes, spent)));
-    let timeline = cut
-        .map(|(at, _)| recovery::timeline(story.start, (at, story.mended), &first, &published))
-        .unwrap_or_default();
+    let first = sightings.first().map(Vec::as_slice).unwrap_or_default();
+    let first_cut = story.cuts.first().map(|cut| cut.at);
+    let storm = first_cut.filter(|_| notes.len() > 1).map(|at| {
+        let storm = storm::storm(at, story.end, &sightings);
+        Storm { bystanders: bystanders(measured, at, storm.back_max_ms), ..storm }
+    });
+    let zombies = first_cut.and_then(|at| zombies(measured, at, &sightings));
+    let recoveries = recoveries(measured, at_index, first, &published);
+    let recovery = recoveries.first().map(|first| first.recovery);
+    let mended: Vec<_> = story.cuts.iter().map(|cut| (cut.at, cut.mended)).collect();
+    let timeline = match mended.as_slice() {
+        [] => Vec::new(),
+        cuts => recovery::timeline(story.start, cuts, first, &published),
+    };
     let mut doubtful = story.doubts.clone();
     if measured.latencies.negative > 0 {
         doubtful.push(format!(
@@ -75,11 +87,23 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         ));
     }
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
-    let caught_up = recovery.is_none_or(|recovery| recovery.caught_up_ms.is_some());
+    let last = recoveries.last().map(|last| last.recovery);
+    let caught_up = last.is_none_or(|recovery| recovery.caught_up_ms.is_some());
+    let lost_one = |seen: &[Sighting]| seen.iter().any(|it| it.what == MomentKind::Closed);
+    let given_up = story.cuts.is_empty() && sightings.iter().any(|reader| lost_one(reader));
+    let faults: Vec<_> = group.condition.faults().into_iter().map(|timed| timed.fault).collect();
+    let explanation = (!faults.is_empty()).then(|| {
+        let is_back = last.map(|recovery| recovery.back_ms.is_some());
+        // Who was given up without a cut was away from a time that nobody noted.
+        let one = notes.len() == 1 && !given_up;
+        let meanwhile = one.then(|| meanwhile(measured, &recoveries, &published));
+        explain(client, &faults, Came { account, is_back, given_up, meanwhile })
+    });
+    let cut = given_up || !story.cuts.is_empty();
     // First: where notes are missing, so are events that came.
     let err = measured.pages.iter().find_map(Told::failure);
     let err = err
-        .or_else(|| broken_promise(client, &account, unreadable, cut.is_some(), caught_up))
+        .or_else(|| broken_promise(client, &account, unreadable, cut, caught_up))
         .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
@@ -99,6 +123,8 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         steady_s: measured.steady_s,
         cost: measured.cost,
         recovery,
+        recoveries: if group.condition.timetable.is_empty() { Vec::new() } else { recoveries },
+        explanation,
         storm,
         zombies,
         memory: story.memory.clone().filter(|_| client.stalled),
@@ -110,6 +136,71 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     }
 }
 
+/// What those noticed who were not cut: before, and until the last of the others was back.
+fn bystanders(measured: &Measured<'_>, cut: Timestamp, back_max_ms: Option<f64>) -> Option<Bystanders> {
+    let Measured { bystanders, story, timing, group, .. } = *measured;
+    let until = back_max_ms.map_or(story.end, |ms| cut + Duration::from_secs_f64(ms / 1e3));
+    let within = |is: &dyn Fn(Timestamp) -> bool| {
+        let mut histogram = reader::histogram();
+        for (_, micros) in bystanders.iter().filter(|(intended, _)| is(*intended)) {
+            histogram.saturating_record(*micros);
+        }
+        latency(&histogram)
+    };
+    (!bystanders.is_empty()).then(|| Bystanders {
+        readers: group.condition.bystanders,
+        before_us: within(&|intended| timing.is_measured(intended) && intended < cut),
+        during_us: within(&|intended| intended >= cut && intended <= until),
+    })
+}
+
+/// What each cut did to the first reader, until the next one.
+fn recoveries(
+    measured: &Measured<'_>,
+    at_index: usize,
+    sightings: &[Sighting],
+    published: &[Publish],
+) -> Vec<CutRecovery> {
+    let cuts = &measured.story.cuts;
+    let spent_at = |number: usize| {
+        let cut: Option<&Cut> = cuts.get(number);
+        cut.map_or_else(
+            || Spent::of(measured.bytes),
+            |cut| cut.spent.get(at_index).copied().unwrap_or_default(),
+        )
+    };
+    let one = |(number, cut): (usize, &Cut)| {
+        let next = cuts.get(number + 1).map(|next| next.at);
+        let until = sightings.partition_point(|seen| next.is_none_or(|next| seen.at < next));
+        let spent = (spent_at(number), spent_at(number + 1));
+        let recovery = recovery::recovery(cut.at, &sightings[..until], published, spent);
+        CutRecovery { fault: cut.fault.slug().to_owned(), recovery }
+    };
+    cuts.iter().enumerate().map(one).collect()
+}
+
+/// How many events were published while the first reader was away, with some room at both ends: for what was
+/// under way at a cut, and for what a poll had not yet asked for.
+fn meanwhile(measured: &Measured<'_>, recoveries: &[CutRecovery], published: &[Publish]) -> u64 {
+    const ROOM: Duration = Duration::from_millis(500);
+    let room = ROOM + measured.client.interval_ms.map_or(Duration::ZERO, Duration::from_millis);
+    let cuts = &measured.story.cuts;
+    let away = |number: usize| {
+        let back = recoveries.get(number).and_then(|it| it.recovery.back_ms);
+        let back = back.map(|ms| cuts[number].at + Duration::from_secs_f64(ms / 1e3));
+        let back = back.or(cuts.get(number + 1).map(|next| next.at));
+        (cuts[number].at, back.map(|back| back + room))
+    };
+    let away: Vec<_> = (0..cuts.len()).map(away).collect();
+    let is_within = |publish: &&Publish| {
+        let gone = |&(from, until): &(Timestamp, Option<Timestamp>)| {
+            publish.acknowledged + room >= from && until.is_none_or(|until| publish.intended <= until)
+        };
+        away.iter().any(gone)
+    };
+    published.iter().filter(is_within).count() as u64
+}
+
 /// What the server counted of this client's dead readers, where its count can be told from other clients'.
 fn zombies(measured: &Measured<'_>, cut: Timestamp, sightings: &[Vec<Sighting>]) -> Option<Zombies> {
     let Measured { definition, group, client, story, .. } = *measured;
@@ -118,8 +209,7 @@ fn zombies(measured: &Measured<'_>, cut: Timestamp, sightings: &[Vec<Sighting>])
     {
         return None;
     }
-    let heartbeat_ms = group.condition.heartbeat_ms.or(definition.heartbeat_ms);
-    let heartbeat_ms = heartbeat_ms.unwrap_or_else(|| Config::default().heartbeat.as_millis() as u64);
+    let heartbeat_ms = group.condition.heartbeat(definition).as_millis() as u64;
     Some(zombies::zombies(cut, heartbeat_ms, client.transport.slug(), &story.counts, sightings))
 }
 

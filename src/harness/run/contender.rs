@@ -67,7 +67,7 @@ pub(super) async fn contender<'a>(
     timing: &Arc<Timing>,
     browser: Option<&Arc<Browser>>,
 ) -> Result<Contender<'a>, Failure> {
-    let on_the_way = condition.fault.is_some_and(Fault::is_on_the_way);
+    let on_the_way = condition.has(Fault::is_on_the_way);
     let paths = match condition.between() {
         Between::Relay(paths) => Some(paths),
         Between::Direct | Between::Lossy(_) => on_the_way.then(Direction::default),
@@ -114,7 +114,7 @@ pub(super) async fn contender<'a>(
             stop: contender.stop.clone(),
             timing: timing.clone(),
             latencies: contender.latencies.clone(),
-            keep_sightings: condition.fault.is_some_and(Fault::cuts),
+            keep_sightings: condition.has(|_| true),
             seed: condition.seed ^ u64::from(number),
             after: spread(client, &mut rng) + OPENING_PACE * number,
         }));

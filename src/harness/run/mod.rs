@@ -1,7 +1,9 @@
 //! One group of clients, measured: open, publish, cut, catch up, close, account.
 
 mod account;
+mod bystanders;
 mod contender;
+mod ordeal;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod site;
@@ -13,6 +15,7 @@ pub use site::{Site, Target};
 
 use self::{
     account::Measured,
+    bystanders::Bystanders,
     contender::{Contender, OwnUsage},
     site::SiteError,
 };
@@ -53,6 +56,8 @@ enum Failure {
     Control(#[from] ControlError),
     #[error("{open} of {all} readers of {client} opened within {} s{}", contender::OPENS_WITHIN.as_secs(), .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
     NotOpen { client: String, open: usize, all: usize, cause: Option<String> },
+    #[error("{0} of {1} bystanders opened: ask for fewer of them")]
+    NoBystanders(usize, u32),
     #[error("a reader that was to be stalled could not open: {0}")]
     Stalled(#[from] stalled::NotOpen),
     #[error("there is no browser to read with: start the session with one")]
@@ -115,6 +120,10 @@ async fn measure(
     for contender in &contenders {
         contender::wait_until_open(contender).await?;
     }
+    let bystanders = match group.clients.first() {
+        Some(client) => Bystanders::start(&site, environment, client, &group.condition).await?,
+        None => None,
+    };
     tokio::time::sleep(SETTLE).await;
 
     let before: Vec<Totals> = contenders.iter().map(contender::totals).collect();
@@ -126,7 +135,11 @@ async fn measure(
     // First, since whatever else went wrong is its consequence.
     site.still_there()?;
     let story = told?;
-    let cut = group.condition.fault.is_some_and(Fault::cuts);
+    let bystanders = match bystanders {
+        Some(bystanders) => bystanders.end(&site.control()).await?,
+        None => Vec::new(),
+    };
+    let cut = group.condition.has(Fault::cuts);
     contender::wait_until_arrived(&contenders, story.last, cut).await;
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
@@ -160,6 +173,7 @@ async fn measure(
             pages: &pages,
             cost: with_own_processes(cost, own),
             story: &story,
+            bystanders: &bystanders,
             timing: &timing,
         }));
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{
     account::{self, Measured},
+    ordeal::Cut,
     story::Story,
 };
 use crate::{
     clock::Timestamp,
     harness::{
-        definition::Definition,
+        definition::{Definition, Fault},
         plan::{Form, Plan},
         publisher::{Published, Sent},
         reader::{Latencies, Reader, Timing},
@@ -33,8 +34,10 @@ pub(crate) fn record(
     let story = Story {
         last,
         start,
-        cut: cut.map(|at| (at, vec![0; group.clients.len()])),
-        mended: None,
+        cuts: cut
+            .map(|at| Cut { fault: Fault::Close, at, mended: at, spent: Vec::new() })
+            .into_iter()
+            .collect(),
         end: start,
         counts: Vec::new(),
         memory: None,
@@ -59,6 +62,7 @@ pub(crate) fn record(
         bytes: Totals::NOTHING,
         cost: Cost::default(),
         story: &story,
+        bystanders: &[],
         timing: &Timing::new(),
     })
 }

@@ -35,6 +35,8 @@ pub struct Site {
     base: Url,
     control: Control,
     channel: String,
+    /// Between the server's heartbeats.
+    heartbeat: Duration,
     /// Where the server keeps its log, if it does. After `process`: that has ended when this goes.
     _log: Option<LogFolder>,
 }
@@ -85,9 +87,10 @@ impl Site {
     ) -> Result<Self, SiteError> {
         // A name of its own on a server that others may be using too.
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
+        let heartbeat = condition.heartbeat(definition);
         match &environment.target {
             Target::BuiltIn => {
-                let log = (condition.fault == Some(Fault::RestartWithLog)).then(LogFolder::new);
+                let log = condition.has(|fault| fault == Fault::RestartWithLog).then(LogFolder::new);
                 let options = ServerOptions {
                     log: log.as_ref().map(|folder| folder.0.clone()),
                     heartbeat_ms: condition.heartbeat_ms.or(definition.heartbeat_ms),
@@ -110,13 +113,15 @@ impl Site {
                 };
                 let base = http_url(process.http);
                 let control = Control::new(base.clone());
-                Ok(Site { process: Some(process), _namespace: namespace, control, base, channel, _log: log })
+                let process = Some(process);
+                Ok(Site { process, _namespace: namespace, control, base, channel, heartbeat, _log: log })
             }
             Target::Url(_) if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                Ok(Site { process: None, _namespace: None, control, base: base.clone(), channel, _log: None })
+                let base = base.clone();
+                Ok(Site { process: None, _namespace: None, control, base, channel, heartbeat, _log: None })
             }
         }
     }
@@ -127,6 +132,25 @@ impl Site {
 
     pub(super) fn channel(&self) -> &str {
         &self.channel
+    }
+
+    /// A channel of its own on the same server, for readers that are left alone.
+    pub(super) fn bystanders_channel(&self) -> String {
+        format!("{}-bystanders", self.channel)
+    }
+
+    /// A reader of that channel, without a relay.
+    pub(super) fn bystander(&self, client: &Client) -> Result<Box<dyn Subscriber>, SiteError> {
+        let channel = self.bystanders_channel();
+        let transport = match client.transport {
+            Subject::Floor => {
+                return Ok(client::floor::subscriber(self.address(client.transport)?, &channel, None));
+            }
+            Subject::Transport(transport) => transport,
+        };
+        let url = self.control.url(&format!("channels/{channel}/{}", transport.slug()));
+        let subscription = Subscription { url, ..self.subscription(client, transport, None) };
+        Ok(client::subscriber(transport, subscription))
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -196,7 +220,11 @@ impl Site {
         transport: Transport,
         relay: Option<SocketAddr>,
     ) -> Subscription {
-        Subscription { url: self.url(transport.slug(), relay), after: None, policy: client.policy() }
+        let mut url = self.url(transport.slug(), relay);
+        if client.without_retry {
+            url.set_query(Some("retry=none"));
+        }
+        Subscription { url, after: None, policy: client.policy_under(self.heartbeat) }
     }
 
     /// The URL of something that is not in the channel, such as a page.
@@ -215,10 +243,11 @@ impl Site {
         process.stall(time).await.map_err(|error| error.to_string())
     }
 
-    /// Kills the server as `kill -9` does, and starts it again after a while.
-    pub(super) async fn restart(&mut self, down_for: Duration) -> Result<(), SiteError> {
+    /// Ends the server, by SIGTERM or as `kill -9` does, and starts it again after a while.
+    pub(super) async fn restart(&mut self, orderly: bool, down_for: Duration) -> Result<(), SiteError> {
         let process = self.process.as_mut().ok_or(SiteError::NeedsBuiltIn("a restart"))?;
-        process.kill().await.map_err(|source| ServerError::Start { program: "kill".to_owned(), source })?;
+        let ended = if orderly { process.terminate().await } else { process.kill().await };
+        ended.map_err(|source| ServerError::Start { program: "kill".to_owned(), source })?;
         tokio::time::sleep(down_for).await;
         process.start_again().await?;
         Ok(())

@@ -7,37 +7,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Environment, Failure,
-    contender::{self, Contender},
+    contender::Contender,
+    ordeal::{self, Cut},
     site::Site,
 };
 use crate::{
     clock::Timestamp,
     harness::{
         control::{Control, SourceRequest},
-        definition::{Definition, Fault, Publisher},
+        definition::{Definition, Publisher},
         jitter::Jitter,
         memory::MemoryWatch,
         plan::Condition,
         publisher::{Published, Publishing, Sent, Way},
         reader::Timing,
         record::Memory,
-        zombies::{CountWatch, Counted},
+        zombies::Counted,
     },
-    link::{Totals, relay},
+    link::relay,
 };
-
-/// How long a killed server stays away.
-const DOWN_FOR: Duration = Duration::from_millis(300);
-
-/// How long a stopped server stays stopped.
-const STALLED_FOR: Duration = Duration::from_millis(500);
-
-/// After how many bytes a connection dies in the middle of an event: more than a frame's or a chunk's header
-/// and fewer than the event has.
-const INTO_EVENT: u64 = 31;
-
-/// When, within the measured time, a connection is cut.
-const CUT_AT: f64 = 0.25;
 
 /// What happened to the feed and to the connections while it was measured.
 pub(super) struct Story {
@@ -45,10 +33,8 @@ pub(super) struct Story {
     pub(super) last: u64,
     /// When publishing started.
     pub(super) start: Timestamp,
-    /// When the connection was cut, and with how many bytes passed for each contender.
-    pub(super) cut: Option<(Timestamp, Vec<u64>)>,
-    /// When a new connection would have gone through again.
-    pub(super) mended: Option<Timestamp>,
+    /// What cut connections, in the order of their times.
+    pub(super) cuts: Vec<Cut>,
     /// When the measured time was over.
     pub(super) end: Timestamp,
     /// How many readers the server counted, from a silent cut on.
@@ -63,7 +49,7 @@ pub(super) struct Story {
     pub(super) wake_late: Option<(f64, f64)>,
     /// Why the figures should be doubted.
     pub(super) doubts: Vec<String>,
-    /// What keeps a silence in force until the run is over.
+    /// What keeps a fault in force until the run is over.
     pub(super) _guards: Vec<relay::Guard>,
 }
 
@@ -86,7 +72,6 @@ pub(super) async fn tell(
     let control = site.control();
     let stalled = contenders.iter().any(|contender| !contender.stalled.is_empty());
     let memory = site.pid().filter(|_| stalled).map(|pid| MemoryWatch::start(pid, clock));
-    let mut counts = None;
     let mut feed = Feeding::Idle;
     if condition.rate > 0.0 {
         let by_request = || Way::Control(Box::new(control.clone()), site.channel().to_owned(), None);
@@ -122,26 +107,8 @@ pub(super) async fn tell(
             Feeding::Source
         };
     }
-    let (mut cut, mut mended, mut guards) = (None, None, Vec::new());
-    if let Some(fault) = condition.fault {
-        clock.sleep_until(start + seconds(condition.warm_up_s + CUT_AT * condition.measure_s)).await;
-        let bytes: Vec<u64> = contenders
-            .iter()
-            .map(|contender| {
-                let Totals { application_in, application_out, .. } = contender::totals(contender);
-                application_in + application_out
-            })
-            .collect();
-        let at = clock.now();
-        if matches!(fault, Fault::Silence | Fault::OneWay | Fault::Unplug) {
-            counts = Some(CountWatch::start(control.clone(), site.channel().to_owned(), clock));
-        }
-        guards = inflict(fault, site, contenders).await?;
-        if fault.cuts() {
-            cut = Some((at, bytes));
-            mended = Some(clock.now());
-        }
-    }
+    let measured_from = start + seconds(condition.warm_up_s);
+    let mut ordeal = ordeal::undergo(&condition.faults(), measured_from, clock, site, contenders).await?;
     match &memory {
         None => clock.sleep_until(end).await,
         Some(memory) => tokio::select! {
@@ -153,16 +120,15 @@ pub(super) async fn tell(
     Ok(Story {
         last,
         start,
-        cut,
-        mended,
         end: clock.now(),
-        counts: counts.map(CountWatch::end).unwrap_or_default(),
+        counts: ordeal.counts(),
+        cuts: ordeal.cuts,
         memory: memory.and_then(|memory| memory.end(start)),
         published,
         sent,
         wake_late: jitter.percentiles(),
         doubts: jitter.doubt().into_iter().collect(),
-        _guards: guards,
+        _guards: ordeal.guards,
     })
 }
 
@@ -206,39 +172,4 @@ impl Feeding {
             }
         }
     }
-}
-
-/// Does it. A silence lasts for as long as its guards are kept.
-async fn inflict(
-    fault: Fault,
-    site: &mut Site,
-    contenders: &[Contender<'_>],
-) -> Result<Vec<relay::Guard>, Failure> {
-    let on_the_way = match fault {
-        Fault::Restart | Fault::RestartWithLog => {
-            site.restart(DOWN_FOR).await.map_err(|error| Failure::Restart(error.to_string()))?;
-            return Ok(Vec::new());
-        }
-        Fault::Disconnect => {
-            site.control().disconnect(site.channel()).await?;
-            return Ok(Vec::new());
-        }
-        Fault::Unplug if !relay::Fault::CAN_UNPLUG => return Err(Failure::CantUnplug),
-        Fault::Unplug => relay::Fault::Unplug,
-        Fault::Stall => {
-            site.stall(STALLED_FOR).await.map_err(Failure::Stall)?;
-            return Ok(Vec::new());
-        }
-        Fault::HalfClose => relay::Fault::HalfClose(relay::Side::ToClient),
-        Fault::OneWay => relay::Fault::SilenceOneWay(relay::Side::ToClient),
-        Fault::MidEvent => {
-            relay::Fault::CutAfter { side: relay::Side::ToClient, bytes: INTO_EVENT, reset: false }
-        }
-        Fault::Close => relay::Fault::Close,
-        Fault::Reset => relay::Fault::Reset,
-        // What stands is dead for good; what is made anew goes through, as when a router forgot.
-        Fault::Silence => relay::Fault::Silence { new_connections_pass: true },
-    };
-    let relays = contenders.iter().flat_map(|contender| &contender.relays);
-    Ok(relays.map(|relay| relay.apply(on_the_way)).collect())
 }

@@ -1,6 +1,6 @@
 //! One relayed connection.
 
-use std::{future::pending, net::SocketAddr, sync::atomic::AtomicBool, time::Duration};
+use std::{convert::Infallible, future::pending, net::SocketAddr, sync::atomic::AtomicBool, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use super::{
-    fault::{Cut, Direction, Orders, Side},
+    answer,
+    fault::{Cut, Direction, InForce, Orders, Side},
     lane::Lane,
     plug::Plug,
     pump::{self, Pump},
@@ -30,16 +31,29 @@ pub(super) async fn relay(
     seed: u64,
 ) {
     let accepted = Instant::now();
-    let (born, target, silent) = {
+    let (born, target, InForce { silent, refuse, .. }, answer) = {
         let orders = orders.borrow();
-        (orders.now(), orders.target, orders.in_force().silent)
+        (orders.now(), orders.target, orders.in_force(), orders.take_answer())
     };
+    if refuse {
+        // It came while the port was being shut.
+        let _ = client.set_zero_linger();
+        return;
+    }
     let target = reachable(target, &client);
     if silent {
         swallow(&mut client).await;
         return;
     }
-    let mut server = match TcpStream::connect(target).await {
+    let mut answering = None;
+    let connected = match answer {
+        None => TcpStream::connect(target).await,
+        Some(answer) => answer::instead_of_server(answer).await.map(|(stream, task)| {
+            answering = Some(task);
+            stream
+        }),
+    };
+    let mut server = match connected {
         Ok(server) => server,
         Err(_) => {
             // The client sees what a broken path to the server looks like, and not an orderly end.
@@ -63,6 +77,7 @@ pub(super) async fn relay(
     let cut = tokio::select! {
         cut = cut(&mut orders, born) => cut,
         never = plug.obey(plug_orders, born) => match never {},
+        never = or_never(answering) => match never {},
         // An error of either direction ends both: the other side learns of it by a RST.
         passed = async { tokio::try_join!(up.run(), down.run()) } => match passed {
             Ok(_) => return,
@@ -78,6 +93,13 @@ pub(super) async fn relay(
             let drained = async { tokio::join!(swallow(&mut client), swallow(&mut server)) };
             let _ = tokio::time::timeout(DRAIN, drained).await;
         }
+    }
+}
+
+async fn or_never(task: Option<impl Future<Output = Infallible>>) -> Infallible {
+    match task {
+        Some(task) => task.await,
+        None => pending().await,
     }
 }
 

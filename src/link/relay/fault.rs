@@ -1,6 +1,15 @@
 //! The faults, and what those in force together mean for a connection.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{aim::Spot, answer::Answer};
 
 /// A value for each direction of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,6 +84,21 @@ pub enum Fault {
         /// Whether it ends by RST, or in an orderly way.
         reset: bool,
     },
+    /// The connections that stand are cut at the next such place in what the server sends.
+    CutAt {
+        /// Where.
+        spot: Spot,
+        /// Whether it ends by RST, or in an orderly way.
+        reset: bool,
+    },
+    /// The connections that stand are ended in an orderly way, and each that is made meanwhile is answered in
+    /// the server's place.
+    Answer {
+        /// What is said.
+        answer: Answer,
+        /// How many connections are answered so before the others pass; `None` for all of them.
+        times: Option<u32>,
+    },
     /// New connections are refused (the port is closed); those that stand are left alone.
     Refuse,
 }
@@ -91,6 +115,12 @@ pub(super) enum Cut {
     Reset,
 }
 
+impl Cut {
+    fn of(reset: bool) -> Self {
+        if reset { Cut::Reset } else { Cut::Close }
+    }
+}
+
 /// What the relay's connections are told.
 #[derive(Debug)]
 pub(super) struct Orders {
@@ -99,6 +129,8 @@ pub(super) struct Orders {
     /// there had been when they were made: so both know which came first.
     begun: u64,
     active: Vec<(u64, Fault)>,
+    /// How many connections the latest [`Fault::Answer`] with a number is still to answer.
+    answers_left: Arc<AtomicU32>,
     last_cut: Option<(u64, Cut)>,
     last_half_close: Direction<Option<u64>>,
 }
@@ -121,13 +153,22 @@ pub(super) struct InForce {
     pub(super) held: bool,
     pub(super) half_closed: Direction<bool>,
     pub(super) cut_after: Direction<Option<CutAfter>>,
+    /// The order's number, the place in what the server sends, and how it ends there.
+    pub(super) cut_at: Option<(u64, Spot, Cut)>,
     pub(super) cut: Option<Cut>,
     pub(super) refuse: bool,
 }
 
 impl Orders {
     pub(super) fn new(target: SocketAddr) -> Self {
-        Orders { target, begun: 0, active: Vec::new(), last_cut: None, last_half_close: Direction::default() }
+        Orders {
+            target,
+            begun: 0,
+            active: Vec::new(),
+            answers_left: Arc::default(),
+            last_cut: None,
+            last_half_close: Direction::default(),
+        }
     }
 
     /// Puts a fault in force and gives it a number.
@@ -137,11 +178,18 @@ impl Orders {
             Fault::Close => self.last_cut = Some((self.begun, Cut::Close)),
             Fault::Reset => self.last_cut = Some((self.begun, Cut::Reset)),
             Fault::HalfClose(side) => *self.last_half_close.of_mut(side) = Some(self.begun),
+            Fault::Answer { times, .. } => {
+                self.last_cut = Some((self.begun, Cut::Close));
+                // A number of its own, so that a connection that was promised the earlier one's keeps it.
+                self.answers_left = Arc::new(AtomicU32::new(times.unwrap_or(0)));
+                self.active.push((self.begun, fault));
+            }
             Fault::Delay(_)
             | Fault::Silence { .. }
             | Fault::SilenceOneWay(_)
             | Fault::Hold
             | Fault::CutAfter { .. }
+            | Fault::CutAt { .. }
             | Fault::Unplug
             | Fault::Refuse => self.active.push((self.begun, fault)),
         }
@@ -150,6 +198,19 @@ impl Orders {
 
     pub(super) fn end(&mut self, number: u64) {
         self.active.retain(|(active, _)| *active != number);
+    }
+
+    /// What a connection that is made now is answered in the server's place, which is then used up; `None`
+    /// where it passes. Of several the latest counts.
+    pub(super) fn take_answer(&self) -> Option<Answer> {
+        let latest = self.active.iter().rev().find_map(|(_, fault)| match fault {
+            Fault::Answer { answer, times } => Some((*answer, *times)),
+            _ => None,
+        });
+        let (answer, times) = latest?;
+        let one_less = |left: u32| left.checked_sub(1);
+        let is_left = times.is_none() || self.answers_left.fetch_update(Relaxed, Relaxed, one_less).is_ok();
+        is_left.then_some(answer)
     }
 
     /// The number of a connection that is made now.
@@ -178,11 +239,18 @@ impl Orders {
                 Fault::SilenceOneWay(side) => *all.mute.of_mut(side) |= number > born,
                 Fault::Hold => all.held |= number > born,
                 Fault::CutAfter { side, bytes, reset } if number > born => {
-                    let cut = if reset { Cut::Reset } else { Cut::Close };
-                    *all.cut_after.of_mut(side) = Some(CutAfter { number, bytes, cut });
+                    *all.cut_after.of_mut(side) = Some(CutAfter { number, bytes, cut: Cut::of(reset) });
+                }
+                Fault::CutAt { spot, reset } if number > born => {
+                    all.cut_at = Some((number, spot, Cut::of(reset)));
                 }
                 Fault::Refuse => all.refuse = true,
-                Fault::CutAfter { .. } | Fault::HalfClose(_) | Fault::Close | Fault::Reset => {}
+                Fault::CutAfter { .. }
+                | Fault::CutAt { .. }
+                | Fault::Answer { .. }
+                | Fault::HalfClose(_)
+                | Fault::Close
+                | Fault::Reset => {}
             }
         }
         let stood = |half_close: Option<u64>| half_close.is_some_and(|number| number > born);
@@ -223,6 +291,22 @@ mod tests {
         orders.end(all);
         orders.end(number);
         assert_eq!(orders.in_force_for(old), InForce::default());
+    }
+
+    #[test]
+    fn as_many_connections_are_answered_as_were_ordered() {
+        let mut orders = orders();
+        assert_eq!(orders.take_answer(), None);
+        let old = orders.now();
+        let number = orders.begin(Fault::Answer { answer: Answer::NoContent, times: Some(2) });
+        assert_eq!(orders.in_force_for(old).cut, Some(Cut::Close));
+        let taken = [(); 3].map(|()| orders.take_answer());
+        assert_eq!(taken, [Some(Answer::NoContent), Some(Answer::NoContent), None]);
+        let all = orders.begin(Fault::Answer { answer: Answer::Redirect, times: None });
+        assert_eq!([(); 3].map(|()| orders.take_answer()), [Some(Answer::Redirect); 3]);
+        orders.end(all);
+        orders.end(number);
+        assert_eq!(orders.take_answer(), None);
     }
 
     #[test]

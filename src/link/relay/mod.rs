@@ -8,6 +8,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `fault` | the faults, and what those in force together mean for a connection |
+//! | `answer` | an HTTP answer in the server's place |
+//! | `aim` | where in a stream a connection is to be cut; pure |
 //! | `door` | the listening port, which can be shut so that a connection is refused, and opened again |
 //! | `connection` | one relayed connection: its two directions, and how it is cut |
 //! | `plug` | loses a connection's packets below TCP |
@@ -15,6 +17,8 @@
 //! | `lane` | when the bytes of one direction may go on; pure |
 //! | `timer` | a timer finer than a millisecond |
 
+mod aim;
+mod answer;
 mod connection;
 mod door;
 mod fault;
@@ -43,6 +47,8 @@ use self::{
     fault::{InForce, Orders},
 };
 use crate::link::conditions::Path;
+pub use aim::Spot;
+pub use answer::Answer;
 pub use fault::{Direction, Fault, Side};
 
 /// A relay in front of a server. Dropping it ends all its connections.

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    aim::Aim,
     fault::{Cut, CutAfter, Orders, Side},
     lane::Lane,
     timer::Timer,
@@ -49,6 +50,10 @@ struct OneWay {
     half_closed: bool,
     /// What is in force, and how many bytes it still lets pass.
     cut_after: Option<(CutAfter, u64)>,
+    /// The order's number, what is looked for, and how the connection ends there.
+    cut_at: Option<(u64, Aim, Cut)>,
+    /// How it ends once everything that is held has passed.
+    then: Option<Cut>,
 }
 
 const CHUNK: usize = 16 << 10;
@@ -76,6 +81,9 @@ impl<'a> Pump<'a> {
             if self.faults.half_closed {
                 return self.end_half().await;
             }
+            if let Some(cut) = self.faults.then.filter(|_| self.held.is_empty()) {
+                return Err(ordered(cut));
+            }
             let due = self.held.next_due().filter(|_| !self.faults.held);
             tokio::select! {
                 // Orders first: bytes that arrive after a fault was applied must meet it.
@@ -92,7 +100,7 @@ impl<'a> Pump<'a> {
                             self.pass_on(&bytes).await?;
                         }
                     }
-                    if !reading && self.held.is_empty() {
+                    if !reading && self.held.is_empty() && self.faults.then.is_none() {
                         if self.swallows() {
                             return pending().await;
                         }
@@ -109,10 +117,25 @@ impl<'a> Pump<'a> {
                         Err(_) if self.swallows() => { reading = false; &[][..] }
                         Err(error) => return Err(error),
                     };
-                    self.hold(bytes);
+                    match self.aimed(bytes) {
+                        None => self.hold(bytes),
+                        Some(0) => reading = false,
+                        Some(count) => {
+                            reading = false;
+                            self.hold(&buffer[..count]);
+                        }
+                    }
                 }
             }
         }
+    }
+
+    /// How many of these bytes still pass where the connection is to be cut within them.
+    fn aimed(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (_, aim, cut) = self.faults.cut_at.as_mut()?;
+        let count = aim.find(bytes)?;
+        self.faults.then = Some(*cut);
+        Some(count)
     }
 
     /// Sends bytes on their way; none at all are the end.
@@ -168,6 +191,8 @@ impl<'a> Pump<'a> {
         };
         self.silent = all.silent;
         let cut_after = all.cut_after.of(self.side);
+        let cut_at = all.cut_at.filter(|_| self.side == Side::ToClient);
+        let aim = self.faults.cut_at.take();
         self.faults = OneWay {
             mute: all.mute.of(self.side),
             deaf: self.faults.deaf,
@@ -178,6 +203,11 @@ impl<'a> Pump<'a> {
                 Some((known, left)) if known == order => (order, left),
                 _ => (order, order.bytes),
             }),
+            cut_at: cut_at.map(|(number, spot, cut)| match aim {
+                Some((known, aim, _)) if known == number => (known, aim, cut),
+                _ => (number, Aim::at(spot), cut),
+            }),
+            then: self.faults.then,
         };
     }
 }

@@ -66,6 +66,8 @@ pub(super) fn write_folder(dir: &Path, manifest: &Manifest, records: &[Record]) 
 pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition: u32) -> Record {
     let parameters = Parameters {
         heartbeat_ms: None,
+        timetable: Vec::new(),
+        bystanders: 0,
         readers: 1,
         rate: 20.0,
         payload_bytes: 100,
@@ -282,6 +284,7 @@ pub(super) fn cut(client: &str, fault: &str, repetition: u32) -> Record {
         back_ms: back,
         caught_up_ms: back.map(|ms| ms + 6.0),
         bytes_spent: 4_000,
+        requests_spent: 3,
     });
     record.run = format!("{client}-{fault}-{repetition}");
     record
