@@ -43,7 +43,7 @@
 //!          └─ client    the four ways' other ends ────────────────┘   import each other
 //!              └─ link  what stands between: counting, faults
 //!                  └─ feed
-//!                      └─ encoding, event, schedule, transport, clock
+//!                      └─ encoding, event, schedule, transport, clock, wrap
 //! ```
 //!
 //! Arrows point down only; a test reads the `use` lines and holds this (`tests/tidy.rs`). The feed knows no
@@ -66,3 +66,4 @@ pub mod server;
 pub mod transport;
 pub mod watch;
 pub mod workshop;
+pub mod wrap;

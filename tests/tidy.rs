@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 5] =
     [&["workshop", "report", "watch"], &["harness"], &["server", "client"], &["link"], &["feed"]];
 
 /// What every floor stands on.
-const GROUND: [&str; 5] = ["transport", "event", "encoding", "clock", "schedule"];
+const GROUND: [&str; 6] = ["transport", "event", "encoding", "clock", "schedule", "wrap"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -11,6 +11,7 @@ use crate::{
         summary::{Series, Summary},
         table::Table,
     },
+    wrap,
 };
 
 const COLUMNS: usize = 80;
@@ -159,20 +160,5 @@ fn padded(text: &str, columns: usize) -> String {
 }
 
 pub(super) fn push_wrapped(text: &mut String, first: &str, indent: &str, sentence: &str) {
-    let mut line = first.to_owned();
-    let mut empty = true;
-    for word in sentence.split_whitespace() {
-        let word: String = word.chars().filter(|c| !c.is_control()).collect();
-        if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-            let _ = writeln!(text, "{line}");
-            indent.clone_into(&mut line);
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(&word);
-        empty = false;
-    }
-    let _ = writeln!(text, "{line}");
+    wrap::push_wrapped(text, COLUMNS, first, indent, sentence);
 }

@@ -22,6 +22,19 @@ pub(super) struct Batch {
     pub(super) events: Vec<Told>,
 }
 
+impl Batch {
+    /// The events' data, in order.
+    pub(super) fn data(&self) -> Vec<&str> {
+        self.events.iter().map(|event| event.data.as_str()).collect()
+    }
+
+    /// What it has, for people.
+    pub(super) fn summary(&self) -> String {
+        let shown: Vec<_> = self.data().into_iter().take(8).collect();
+        format!("{} events: {shown:?}", self.events.len())
+    }
+}
+
 /// Publishes text and returns the event's id.
 pub(super) async fn publish(place: &Place, text: &str) -> Result<String, Trouble> {
     published(&ask(place, &Request::post("/publish", "text/plain", text)).await?)
@@ -58,6 +71,13 @@ pub(super) async fn poll(place: &Place, query: &str) -> Result<Batch, Trouble> {
         ))
         .bytes(&answer.body)
     })
+}
+
+/// Polls after a cursor, which may be anything, and waits for so many seconds where that is asked for.
+pub(super) async fn poll_after(place: &Place, cursor: &str, wait_s: Option<u64>) -> Result<Batch, Trouble> {
+    let cursor: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+    let wait = wait_s.map(|seconds| format!("&wait={seconds}")).unwrap_or_default();
+    poll(place, &format!("after={cursor}{wait}")).await
 }
 
 fn batch(json: &Value) -> Option<Batch> {

@@ -5,7 +5,11 @@ use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 use sse_core::{SseDecoder, SseEvent};
 use tokio::time::Instant;
 
-use super::http::{More, Place, Request, Response, Trouble, open};
+use super::{
+    finding::Saw,
+    http::{More, Place, Request, Response, Trouble, open},
+    judge::{Judge, Stop},
+};
 
 /// An event may have so many bytes, and so many may come without making one.
 const EVENT_BYTES: usize = 1024 * 1024;
@@ -54,6 +58,16 @@ impl EventStream {
     pub(super) async fn open(place: &Place, request: &Request) -> Result<Self, Trouble> {
         let request = request.clone().header("Accept", "text/event-stream");
         Ok(EventStream::of(open(place, &request).await?))
+    }
+
+    /// Opens the one at `/events`; expects, by this name, that the answer is an event stream.
+    pub(super) async fn expected(judge: &mut Judge, name: &'static str, place: &Place) -> Result<Self, Stop> {
+        let opened = EventStream::open(place, &Request::get("/events")).await;
+        let stream = judge.need(name, opened)?;
+        let (status, kind) = (stream.response.status, stream.content_type());
+        let saw = Saw::new(format!("status {status}, Content-Type {kind:?}")).bytes(&stream.response.head);
+        judge.require(name, status == 200 && kind == "text/event-stream", saw)?;
+        Ok(stream)
     }
 
     pub(super) fn of(response: Response) -> Self {

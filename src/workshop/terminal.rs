@@ -8,6 +8,7 @@ use super::{
     excerpt::one_line,
     finding::{Finding, Outcome, Report, Verdict},
 };
+use crate::wrap::push_wrapped;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -29,7 +30,7 @@ pub fn report(report: &Report, columns: usize) -> String {
         push_finding(&mut text, finding, columns);
     }
     if let Some(trouble) = &report.trouble {
-        push(&mut text, columns, "  ", "  ", trouble);
+        push_wrapped(&mut text, columns, "  ", "  ", trouble);
     }
     if report.verdict != Verdict::Passed && !report.output.is_empty() {
         let _ = writeln!(text, "\n  {FAINT}the program's last words:{FAINT:#}");
@@ -63,18 +64,18 @@ fn push_finding(text: &mut String, finding: &Finding, columns: usize) {
                 let _ = writeln!(text, "  {FAINT}{saw}{FAINT:#}");
             } else {
                 text.push('\n');
-                push(text, columns, "    ", "    ", &saw);
+                push_wrapped(text, columns, "    ", "    ", &saw);
             }
         }
         Outcome::Missed => {
             text.push('\n');
-            push(text, columns, "    expected  ", "              ", &finding.expects);
-            push(text, columns, "    saw       ", "              ", &finding.saw);
+            push_wrapped(text, columns, "    expected  ", "              ", &finding.expects);
+            push_wrapped(text, columns, "    saw       ", "              ", &finding.saw);
             for line in finding.bytes.iter().flat_map(|bytes| bytes.lines()) {
                 let _ = writeln!(text, "              {FAINT}│{FAINT:#} {line}");
             }
             if let Some(figure) = &finding.figure {
-                push(
+                push_wrapped(
                     text,
                     columns,
                     "    figure    ",
@@ -84,29 +85,9 @@ fn push_finding(text: &mut String, finding: &Finding, columns: usize) {
             }
             if let Some(next) = &finding.next {
                 let mut step = String::new();
-                push(&mut step, columns, "    next      ", "              ", next);
+                push_wrapped(&mut step, columns, "    next      ", "              ", next);
                 let _ = write!(text, "{STRONG}{step}{STRONG:#}");
             }
         }
     }
-}
-
-/// A sentence, wrapped. What a stranger sent must not reach a terminal as it is, so control characters go.
-pub fn push(text: &mut String, columns: usize, first: &str, indent: &str, sentence: &str) {
-    let mut line = first.to_owned();
-    let mut empty = true;
-    for word in sentence.split_whitespace() {
-        let word: String = word.chars().filter(|c| !c.is_control()).collect();
-        if !empty && line.chars().count() + 1 + word.chars().count() > columns {
-            let _ = writeln!(text, "{line}");
-            indent.clone_into(&mut line);
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(&word);
-        empty = false;
-    }
-    let _ = writeln!(text, "{line}");
 }

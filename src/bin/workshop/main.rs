@@ -9,7 +9,10 @@ mod verify;
 use std::{path::Path, process::ExitCode};
 
 use clap::Parser as _;
-use pushlab::workshop::{catalogue, examine, terminal};
+use pushlab::{
+    workshop::{catalogue, examine, terminal},
+    wrap::push_wrapped,
+};
 
 use args::{Args, Word};
 
@@ -50,7 +53,7 @@ fn show(folder: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let columns = terminal::columns();
     for (name, expects) in examine::expectations(&exercise) {
         let mut text = String::new();
-        terminal::push(&mut text, columns, &format!("  {name}: "), "      ", expects);
+        push_wrapped(&mut text, columns, &format!("  {name}: "), "      ", expects);
         anstream::print!("{text}");
     }
     anstream::println!("\nYour files: {}", exercise.folder.display());

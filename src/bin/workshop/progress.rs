@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::ExitCode};
 
-use pushlab::workshop::{catalogue, progress::Progress, terminal};
+use pushlab::{
+    workshop::{catalogue, progress::Progress, terminal},
+    wrap::push_wrapped,
+};
 
 pub(crate) fn hint(folder: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let exercise = catalogue::find(folder, name)?;
@@ -14,13 +17,7 @@ pub(crate) fn hint(folder: &Path, name: &str) -> anyhow::Result<ExitCode> {
     };
     progress.write()?;
     let mut text = String::new();
-    terminal::push(
-        &mut text,
-        terminal::columns(),
-        &format!("{number} of {}: ", hints.len()),
-        "        ",
-        hint,
-    );
+    push_wrapped(&mut text, terminal::columns(), &format!("{number} of {}: ", hints.len()), "        ", hint);
     anstream::print!("{text}");
     if number == hints.len() {
         anstream::println!("That was the last one. A solution is in {}", exercise.folder.display());

@@ -9,7 +9,7 @@ use crate::workshop::{
     finding::{Expectation, Saw},
     http::{Place, Trouble},
     judge::{Judge, Stop},
-    poll::{Batch, poll, publish},
+    poll::{Batch, poll, poll_after, publish},
 };
 
 pub(super) const EXPECTATIONS: &[Expectation] = &[
@@ -60,7 +60,7 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     tokio::pin!(waiting);
     if let Ok(early) = timeout(QUIET, &mut waiting).await {
         let batch = judge.need("waits", early)?;
-        return judge.require("waits", false, format!("answered at once, with {}", told(&batch)));
+        return judge.require("waits", false, format!("answered at once, with {}", batch.summary()));
     }
     judge.expect("waits", true, Saw::new("not answered for 500 ms"));
     let published = publish(&server, "one").await;
@@ -71,10 +71,11 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
         let published = publish(&server, text).await;
         judge.need("between-polls", published)?;
     }
-    let next = after(&server, &cursor, 5);
+    let next = poll_after(&server, &cursor, Some(5));
     let cursor = soon(judge, "between-polls", next, &["two", "three", "four"]).await?;
 
-    let readers = join_all((0..WAITERS).map(|_| timeout(TIMES_OUT_WITHIN, after(&server, &cursor, 20))));
+    let readers =
+        join_all((0..WAITERS).map(|_| timeout(TIMES_OUT_WITHIN, poll_after(&server, &cursor, Some(20)))));
     let publishing = async {
         tokio::time::sleep(QUIET).await;
         publish(&server, "five").await
@@ -84,7 +85,7 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     let mut woken = Vec::new();
     for answer in answers.into_iter().flatten() {
         let batch = judge.need("every-waiter", answer)?;
-        if data(&batch) == ["five"] {
+        if batch.data() == ["five"] {
             woken.push(batch.cursor);
         }
     }
@@ -94,19 +95,19 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     let cursor = woken.pop().unwrap_or(cursor);
 
     let asked = Instant::now();
-    let Ok(answer) = timeout(TIMES_OUT_WITHIN, after(&server, &cursor, 1)).await else {
+    let Ok(answer) = timeout(TIMES_OUT_WITHIN, poll_after(&server, &cursor, Some(1))).await else {
         return judge.require("times-out", false, Saw::new("no answer within 5 s"));
     };
     let empty = judge.need("times-out", answer)?;
     let took = asked.elapsed().as_millis();
-    judge.require("times-out", empty.events.is_empty(), told(&empty))?;
+    judge.require("times-out", empty.events.is_empty(), empty.summary())?;
     let published = publish(&server, "six").await;
     judge.need("times-out", published)?;
-    let answer = after(&server, &empty.cursor, 1).await;
+    let answer = poll_after(&server, &empty.cursor, Some(1)).await;
     let next = judge.need("times-out", answer)?;
-    let saw = format!("an empty list, cursor {:?}, and with it: {}", empty.cursor, told(&next));
+    let saw = format!("an empty list, cursor {:?}, and with it: {}", empty.cursor, next.summary());
     let figure = Saw::new(saw).figure(took as f64, "ms", "at most 5000 ms");
-    judge.require("times-out", data(&next) == ["six"], figure)?;
+    judge.require("times-out", next.data() == ["six"], figure)?;
 
     let counted = bursts(&server, next.cursor).await;
     let (lost, twice, polls) = judge.need("each-once", counted)?;
@@ -128,8 +129,8 @@ async fn soon(
         return Err(Stop::Missed);
     };
     let batch = judge.need(name, answer)?;
-    let saw = Saw::new(told(&batch)).figure(asked.elapsed().as_millis() as f64, "ms", "at most 1000 ms");
-    judge.require(name, data(&batch) == expected, saw)?;
+    let saw = Saw::new(batch.summary()).figure(asked.elapsed().as_millis() as f64, "ms", "at most 1000 ms");
+    judge.require(name, batch.data() == expected, saw)?;
     Ok(batch.cursor)
 }
 
@@ -149,7 +150,7 @@ async fn bursts(server: &Place, mut cursor: String) -> Result<(usize, usize, usi
         let (mut seen, mut polls) = (HashMap::<String, usize>::new(), 0);
         // One event an answer is the most that a server may need, and an empty one where a machine is slow.
         while !seen.contains_key("the end") && polls < 2 * BURSTS * BURST {
-            let batch = after(server, &cursor, 2).await?;
+            let batch = poll_after(server, &cursor, Some(2)).await?;
             polls += 1;
             for event in batch.events {
                 *seen.entry(event.data).or_default() += 1;
@@ -162,20 +163,4 @@ async fn bursts(server: &Place, mut cursor: String) -> Result<(usize, usize, usi
     let expected = (0..BURSTS).flat_map(|burst| (0..BURST).map(move |number| format!("{burst}/{number}")));
     let lost = expected.filter(|text| !seen.contains_key(text)).count();
     Ok((lost, seen.values().filter(|&&times| times > 1).count(), polls))
-}
-
-/// Polls after a cursor, which may be anything.
-async fn after(server: &Place, cursor: &str, wait: u64) -> Result<Batch, Trouble> {
-    let cursor: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
-    poll(server, &format!("after={cursor}&wait={wait}")).await
-}
-
-fn data(batch: &Batch) -> Vec<&str> {
-    batch.events.iter().map(|event| event.data.as_str()).collect()
-}
-
-/// What an answer has, for people.
-fn told(batch: &Batch) -> String {
-    let shown: Vec<_> = data(batch).into_iter().take(8).collect();
-    format!("{} events: {shown:?}", batch.events.len())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::workshop::{
     finding::{Expectation, Saw},
-    http::{Place, Request, Trouble},
+    http::{Place, Trouble},
     judge::{Judge, Stop},
     poll::publish,
     stream::EventStream,
@@ -64,11 +64,7 @@ const WITHIN: Duration = Duration::from_secs(4);
 
 pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     let server = judge.server()?;
-    let opened = EventStream::open(&server, &Request::get("/events")).await;
-    let mut stream = judge.need("answers", opened)?;
-    let (status, kind) = (stream.response.status, stream.content_type());
-    let saw = Saw::new(format!("status {status}, Content-Type {kind:?}")).bytes(&stream.response.head);
-    judge.require("answers", status == 200 && kind == "text/event-stream", saw)?;
+    let mut stream = EventStream::expected(judge, "answers", &server).await?;
     for (name, text, expected) in TEXTS {
         let sent = send(&server, &mut stream, text).await;
         let came = judge.need(name, sent)?;

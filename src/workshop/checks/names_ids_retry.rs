@@ -52,11 +52,7 @@ const WITHIN: Duration = Duration::from_secs(6);
 
 pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     let server = judge.server()?;
-    let opened = EventStream::open(&server, &Request::get("/events")).await;
-    let mut first = judge.need("answers", opened)?;
-    let (status, kind) = (first.response.status, first.content_type());
-    let saw = Saw::new(format!("status {status}, Content-Type {kind:?}")).bytes(&first.response.head);
-    judge.require("answers", status == 200 && kind == "text/event-stream", saw)?;
+    let mut first = EventStream::expected(judge, "answers", &server).await?;
     // The second comes later than the first, or counting for each reader would look like counting once.
     let begun = first.events(HEAD_START, WITHIN).await;
     let mut one = judge.need("flows", begun)?;

@@ -8,7 +8,7 @@ use crate::workshop::{
     finding::{Expectation, Saw},
     http::{Place, Trouble},
     judge::{Judge, Stop},
-    poll::{Batch, poll, publish},
+    poll::{poll, poll_after, publish},
 };
 
 pub(super) const EXPECTATIONS: &[Expectation] = &[
@@ -68,27 +68,27 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     let polled = poll(&server, "").await;
     let first = judge.need("poll", polled)?;
     judge.expect("poll", true, Saw::new(format!("cursor {:?}", first.cursor)));
-    judge.require("everything", data(&first) == ["one", "two", "three"], told(&first))?;
+    judge.require("everything", first.data() == ["one", "two", "three"], first.summary())?;
 
     tokio::time::sleep(PAUSE).await;
     for text in ["four", "five"] {
         let published = publish(&server, text).await;
         judge.need("publish", published)?;
     }
-    let polled = after(&server, &first.cursor).await;
+    let polled = poll_after(&server, &first.cursor, None).await;
     let second = judge.need("only-new", polled)?;
-    judge.require("only-new", data(&second) == ["four", "five"], told(&second))?;
+    judge.require("only-new", second.data() == ["four", "five"], second.summary())?;
 
-    let polled = after(&server, &second.cursor).await;
+    let polled = poll_after(&server, &second.cursor, None).await;
     let empty = judge.need("nothing-new", polled)?;
-    judge.require("nothing-new", empty.events.is_empty(), told(&empty))?;
+    judge.require("nothing-new", empty.events.is_empty(), empty.summary())?;
     tokio::time::sleep(PAUSE).await;
     let published = publish(&server, "six").await;
     judge.need("publish", published)?;
-    let polled = after(&server, &empty.cursor).await;
+    let polled = poll_after(&server, &empty.cursor, None).await;
     let next = judge.need("nothing-new", polled)?;
-    let saw = format!("an empty list, cursor {:?}, and with it: {}", empty.cursor, told(&next));
-    judge.require("nothing-new", data(&next) == ["six"], saw)?;
+    let saw = format!("an empty list, cursor {:?}, and with it: {}", empty.cursor, next.summary());
+    judge.require("nothing-new", next.data() == ["six"], saw)?;
 
     let counted = meanwhile(&server, &next.cursor).await;
     let (lost, twice, polls) = judge.need("each-once", counted)?;
@@ -96,17 +96,11 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     let figure = saw.figure((lost + twice) as f64, "events", "0 lost, 0 twice");
     judge.require("each-once", lost + twice == 0, figure)?;
 
-    let polled = after(&server, &second.cursor).await;
+    let polled = poll_after(&server, &second.cursor, None).await;
     let late = judge.need("two-readers", polled)?;
     let (seen, all) = (late.events.len(), 1 + PUBLISHERS * EACH);
     let saw = format!("{seen} events after the cursor {:?}, of {all}", second.cursor);
     judge.require("two-readers", seen == all, saw)
-}
-
-/// Polls after a cursor, which may be anything.
-async fn after(server: &Place, cursor: &str) -> Result<Batch, Trouble> {
-    let cursor: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
-    poll(server, &format!("after={cursor}")).await
 }
 
 /// Publishes from several sides and polls at the same time; how many events were lost, how many came more
@@ -130,7 +124,7 @@ async fn meanwhile(server: &Place, cursor: &str) -> Result<(usize, usize, usize)
             ended.map_err(|error| Trouble::new(error.to_string()))??;
         }
         let last = publishers.is_empty();
-        let batch = after(server, &cursor).await?;
+        let batch = poll_after(server, &cursor, None).await?;
         polls += 1;
         for event in batch.events {
             *seen.entry(event.data).or_default() += 1;
@@ -147,14 +141,4 @@ async fn meanwhile(server: &Place, cursor: &str) -> Result<(usize, usize, usize)
     let lost = expected().filter(|text| !seen.contains_key(text)).count();
     let twice = seen.values().filter(|&&times| times > 1).count();
     Ok((lost, twice, polls))
-}
-
-fn data(batch: &Batch) -> Vec<&str> {
-    batch.events.iter().map(|event| event.data.as_str()).collect()
-}
-
-/// What an answer has, for people.
-fn told(batch: &Batch) -> String {
-    let shown: Vec<_> = data(batch).into_iter().take(8).collect();
-    format!("{} events: {shown:?}", batch.events.len())
 }
