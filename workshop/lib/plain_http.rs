@@ -10,6 +10,7 @@ const BODY_BYTES: usize = 1024 * 1024;
 
 /// What somebody asks for.
 pub struct Request {
+    #[allow(dead_code)] // not every program has several methods
     pub method: String,
     pub path: String,
     query: String,
