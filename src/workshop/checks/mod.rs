@@ -1,5 +1,6 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
+mod browser_page;
 mod first_stream;
 mod format_by_hand;
 mod heartbeats;
@@ -49,6 +50,7 @@ checks! {
     "02-format-by-hand" => format_by_hand,
     "03-names-ids-retry" => names_ids_retry,
     "04-multiline" => multiline,
+    "05-browser-page" => browser_page,
     "06-short-poll-cursor" => short_poll_cursor,
     "07-long-poll-no-loss" => long_poll_no_loss,
     "08-websocket-echo-broadcast" => websocket_echo_broadcast,
