@@ -16,8 +16,9 @@ use crate::harness::browser::{BrowserError, Driver, Programs};
 /// A browser takes a core for a while: so many at a time.
 static BROWSERS: Semaphore = Semaphore::const_new(2);
 
-/// A page that does not answer a question within this time runs a script that does not end.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
+/// A page that does not answer a question within this time runs a script that does not end, or the machine has
+/// no time for it.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often a condition in the page is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -105,7 +106,10 @@ async fn answered<T>(command: impl Future<Output = Result<T, CmdError>>) -> Resu
         }
         Err(_) => {
             let what = format!("the page answered nothing for {} s", ANSWERS_WITHIN.as_secs());
-            Err(Trouble::new(what).next("Look for a loop in the page's script that does not end."))
+            Err(Trouble::new(what).next(
+                "Look for a loop in the page's script that does not end. Where there is none, the machine is \
+                 very busy: check again.",
+            ))
         }
     }
 }

@@ -108,6 +108,7 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
     // From here on nothing passes the relay, and nobody is told.
     let silence = relay.apply(Fault::Silence { new_connections_pass: false });
     let mut mute = Reader::open(judge, &server).await?;
+    judge.expect("hello", true, "four readers got a number each");
     let cut_at = Instant::now();
     let by = cut_at + LET_GO_WITHIN;
     let counting = async {

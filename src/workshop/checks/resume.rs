@@ -131,6 +131,13 @@ async fn resumes(judge: &mut Judge, server: &Place, last: &str) -> Result<(), St
     let events = judge.need("resumes", until(&mut reader, "new").await)?;
     let account = Account::of(&expected, &events);
     let saw = Saw::new(format!("with Last-Event-ID: {last} it got {}: {account}", shown(&events)));
+    let saw = match &account {
+        _ if account.is_good() => Saw::new("the 5 events from meanwhile and the new one, each once"),
+        Account { lost: 0, foreign: 1.., .. } => {
+            saw.next("Send only what stands behind the event that the reader names, and not that one again.")
+        }
+        _ => saw,
+    };
     judge.require("resumes", account.is_good(), saw)
 }
 
@@ -180,7 +187,10 @@ async fn once(judge: &mut Judge, server: &Place, place: &Place, relay: &Relay) -
         what += &format!(", {shared} with an id that another event has too");
     }
     let wrong = lost + twice + disordered + shared;
-    let saw = Saw::new(what).figure(wrong as f64, "events", "0 lost, 0 twice");
+    let saw = match wrong {
+        0 => Saw::new(format!("{cuts} cuts, and each of {EVENTS} events once")),
+        _ => Saw::new(what).figure(wrong as f64, "events", "0 lost, 0 twice"),
+    };
     judge.require("once", wrong == 0, saw)?;
     let millis = slowest.as_millis() as f64;
     let saw = Saw::new(format!("the slowest took {millis} ms")).figure(millis, "ms", "at most 2000 ms");
@@ -257,8 +267,11 @@ async fn seam(judge: &mut Judge, server: &Place, last: String) -> Result<(), Sto
     events.extend(judge.need("seam", until(&mut reader, "the last").await)?);
     let account = Account::of(&expected, &events);
     let wrong = account.lost + account.twice + account.disordered;
-    let saw = Saw::new(format!("{account}"));
-    judge.require("seam", account.is_good(), saw.figure(wrong as f64, "events", "0 lost, 0 twice"))
+    let saw = match account.is_good() {
+        true => Saw::new(format!("{OLD} old events, and then {NEW} new ones, each once")),
+        false => Saw::new(account.to_string()).figure(wrong as f64, "events", "0 lost, 0 twice"),
+    };
+    judge.require("seam", account.is_good(), saw)
 }
 
 async fn unknown_id(judge: &mut Judge, server: &Place) -> Result<(), Stop> {
@@ -344,7 +357,7 @@ impl std::fmt::Display for Account {
             write!(f, ", {disordered} out of order")?;
         }
         if *foreign > 0 {
-            write!(f, ", {foreign} that it had had before or that nobody published")?;
+            write!(f, ", {foreign} that it had before or that nobody published")?;
         }
         Ok(())
     }
@@ -381,6 +394,6 @@ mod tests {
         assert_eq!(account("13"), "1 lost, 0 twice");
         assert_eq!(account("1231"), "0 lost, 1 twice");
         assert_eq!(account("213"), "0 lost, 0 twice, 1 out of order");
-        assert_eq!(account("0123"), "0 lost, 0 twice, 1 that it had had before or that nobody published");
+        assert_eq!(account("0123"), "0 lost, 0 twice, 1 that it had before or that nobody published");
     }
 }
