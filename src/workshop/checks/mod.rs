@@ -1,10 +1,13 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
+mod choose_a_transport;
 mod first_stream;
 mod format_by_hand;
 mod long_poll_no_loss;
 mod multiline;
+mod mystery_server;
 mod names_ids_retry;
+mod polling_frontier;
 mod reconnecting_client;
 mod short_poll_cursor;
 mod sse_parser;
@@ -48,6 +51,9 @@ checks! {
     "04-multiline" => multiline,
     "06-short-poll-cursor" => short_poll_cursor,
     "07-long-poll-no-loss" => long_poll_no_loss,
+    "15-polling-frontier" => polling_frontier,
+    "16-mystery-server" => mystery_server,
+    "17-choose-a-transport" => choose_a_transport,
     "18-sse-parser" => sse_parser,
     "19-reconnecting-client" => reconnecting_client,
 }
