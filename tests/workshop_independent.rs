@@ -112,11 +112,12 @@ fn names(exercise: &str) -> Vec<&'static str> {
 }
 
 impl Implementation {
-    fn invocation(&self) -> Invocation {
+    /// What starts it, with a folder for what it leaves behind when it is killed, as a browser does.
+    fn invocation(&self, leaves: &Path) -> Invocation {
         let program = third_party().join(&self.program).display().to_string();
         let node = self.program.ends_with(".mjs");
         let runs = if node { "node".to_owned() } else { python().display().to_string() };
-        Invocation::new(runs, [program])
+        Invocation::new("env", [format!("TMPDIR={}", leaves.display()), runs, program])
     }
 
     /// The version that is installed; `None` where there is none.
@@ -179,16 +180,18 @@ async fn each_misses_what_the_table_says_and_nothing_else() {
         eprintln!("NOT RUN: {missing}");
         return;
     }
+    let leaves = tempfile::tempdir().expect("a folder");
     let (mut checks, places) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
     for it in &table.implementation {
         let installed = it.installed().unwrap_or_default();
         assert_eq!(installed, it.version, "{}: the table speaks of another version", it.package);
         for name in &it.exercises {
             let (it, name, places) = (it.clone(), name.clone(), Arc::clone(&places));
+            let invocation = it.invocation(leaves.path());
             checks.spawn(async move {
                 let _place = places.acquire().await;
                 let exercise = catalogue::find(&root().join("workshop"), &name).expect("an exercise");
-                let report = examine(&exercise, &Entry::Command(it.invocation())).await.expect("a check");
+                let report = examine(&exercise, &Entry::Command(invocation)).await.expect("a check");
                 (it, report)
             });
         }

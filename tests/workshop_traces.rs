@@ -122,7 +122,9 @@ async fn record() {
 
 async fn recorded(mystery: Mystery) -> (char, String) {
     let Mystery { name, transport, interval, trouble } = mystery;
-    let server = Server::start(Config { heartbeat: interval, ..Config::default() }).await;
+    // The reader names the recorder's port.
+    let hosts = vec!["127.0.0.1".to_owned()];
+    let server = Server::start(Config { heartbeat: interval, hosts, ..Config::default() }).await;
     let delay = Duration::from_millis(if let Trouble::Delay(ms) = trouble { ms } else { 0 });
     let path = conditions::Path { delay, ..conditions::Path::default() };
     let paths = Direction { to_client: path, to_server: path };
