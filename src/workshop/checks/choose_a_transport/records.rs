@@ -1,7 +1,7 @@
 //! The records of a run, as `summary.csv` has them: see `results/README.md`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
@@ -67,11 +67,11 @@ impl Records {
     /// A sentence: what of it is not in the records, and what is.
     pub(super) fn find(&mut self, citation: &Citation) -> Result<Found, String> {
         let Citation { experiment, client, .. } = citation;
-        if !self.tables.contains_key(experiment) {
-            let table = Table::read(&self.folder, experiment)?;
-            self.tables.insert(experiment.clone(), table);
-        }
-        self.tables[experiment].find(citation).map_err(|why| format!("{experiment} {client}: {why}"))
+        let table = match self.tables.entry(experiment.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Table::read(&self.folder, experiment)?),
+        };
+        table.find(citation).map_err(|why| format!("{experiment} {client}: {why}"))
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) const TRACES: &[Trace] = &[
         tells: [
             "the reader answers small things with a few bytes on the same connection, and they are no request",
             "between 3100 and 7600 ms the small things are 1500 ms apart",
-            "after 13420 ms nothing comes, not even the last event, and nobody ends the connection",
+            "after 13524 ms nothing comes, not even the last event, and nobody ends the connection",
         ],
         asks: [
             "The reader sends a few bytes long after its request: what are they an answer to?",
@@ -130,13 +130,13 @@ pub(super) const TRACES: &[Trace] = &[
         fault: Fault::Stall,
         tells: [
             "after its request the reader says nothing more: all comes from the server",
-            "up to 5020 ms, and at the end of the trace, something small comes every 1000 ms",
-            "nothing comes from 5020 to 11300 ms, and then all that was due, at once",
+            "up to 5057 ms, and at the end of the trace, something small comes every 1000 ms",
+            "nothing comes from 5057 to 11300 ms, and then all that was due, at once",
         ],
         asks: [
             "After the request, which side never speaks again?",
             "What comes between 17000 and 20000 ms, when nothing was published: how far apart is it?",
-            "How many bytes come at 11300 ms, and how many were due since 5020?",
+            "How many bytes come at 11300 ms, and how many were due since 5057?",
         ],
     },
     Trace {
