@@ -137,7 +137,9 @@ fn told(problems: &[String], good: &str) -> Saw {
     }
     let more = problems.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    Saw::new(problems[..problems.len().min(SHOWN)].join("; ") + &more)
+    let shown = problems[..problems.len().min(SHOWN)].join("; ") + &more;
+    // Some end as questions.
+    Saw::new(shown.replace("?; ", "? "))
 }
 
 /// A folder of results: as it is named from here, or from the repository.
@@ -163,7 +165,7 @@ impl Argument<'_> {
                 ratio if (900.0..1100.0).contains(&ratio) => " (a thousand times it: which unit is it in?)",
                 _ => "",
             };
-            format!("line {line}: {name} is {value} here and {} in the records{unit}", found.median)
+            format!("line {line}: {name} is {value} here and {} in the records{unit}", found.rounded())
         })
     }
 
@@ -179,12 +181,11 @@ impl Argument<'_> {
     }
 
     fn beside_the_point(&self) -> Option<String> {
-        let cited: Vec<_> = self.found.iter().map(|(citation, _)| citation.figure.as_str()).collect();
-        let Product { name, at, .. } = self.product;
-        let (column, value) = at;
-        self.mattering().next().is_none().then(|| {
-            format!("{name}: {} matter(s) little to it, or not at {column}={value}", cited.join(", "))
-        })
+        let mut cited: Vec<_> = self.found.iter().map(|(citation, _)| citation.figure.as_str()).collect();
+        cited.dedup();
+        let Product { name, at: (column, value), .. } = self.product;
+        let none = self.mattering().next().is_none();
+        none.then(|| format!("{name}: of {}, none matters to it at {column}={value}", cited.join(", ")))
     }
 
     /// Pairs of records under the same conditions: the chosen transport's, and another client's.
@@ -204,20 +205,21 @@ impl Argument<'_> {
     }
 
     fn without_comparison(&self) -> Option<String> {
+        let cited = |(citation, found): &(&Citation, Found)| {
+            format!("{} of {} at {}", citation.figure, citation.client, found.words())
+        };
         self.pairs().is_empty().then(|| {
-            let clients: Vec<_> = self
-                .mattering()
-                .map(|(citation, found)| format!("{} ({})", citation.client, found.words()))
-                .collect();
-            format!("{}: what matters is cited of {}", self.product.name, clients.join(" and of "))
+            let cited: Vec<_> = self.found.iter().map(cited).collect();
+            format!("{}: cited are {}", self.product.name, cited.join("; "))
         })
     }
 
     fn against_itself(&self) -> Option<String> {
         let pairs = self.pairs();
         let (own, other) = pairs.first()?;
-        (!pairs.iter().any(|(own, other)| own.median < other.median)).then(|| {
-            format!("{}: {} for your choice, {} for the other", self.product.name, own.median, other.median)
-        })
+        let name = self.product.name;
+        let (own, other) = (own.rounded(), other.rounded());
+        let none = !pairs.iter().any(|(own, other)| own.median < other.median);
+        none.then(|| format!("{name}: {own} for your choice, and {other} for the other"))
     }
 }

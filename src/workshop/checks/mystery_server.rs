@@ -60,12 +60,13 @@ fn held_against(trace: &Trace, answer: &Answer) -> (bool, Saw) {
     let off = (answer.interval_ms - trace.interval_ms).abs() / trace.interval_ms;
     let right = [answer.transport == trace.transport, off <= INTERVAL_BAR, answer.fault == trace.fault];
     let what = ["transport", "interval", "fault"];
-    let told = [0, 1, 2].map(|at| match (right[at], right == [true; 3]) {
-        (true, true) => format!("{}: {}", what[at], trace.tells[at]),
-        (true, false) => format!("the {} is right: {}", what[at], trace.tells[at]),
-        (false, _) => format!("the {} is not", what[at]),
+    let told = [0, 1, 2].map(|at| match right[at] {
+        true => format!("the {} is right: {}", what[at], trace.tells[at]),
+        false => format!("the {} is not", what[at]),
     });
-    let saw = Saw::new(told.join("; "));
+    // Where all is well, what the interval and the fault were told by is enough.
+    let [_, interval, fault] = trace.tells;
+    let saw = Saw::new(if right == [true; 3] { format!("{interval}; {fault}") } else { told.join("; ") });
     match right.iter().position(|right| !right) {
         None => (true, saw),
         Some(wrong) => (false, saw.next(trace.asks[wrong])),

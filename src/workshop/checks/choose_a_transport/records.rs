@@ -43,6 +43,12 @@ impl Found {
         rounded || self.interval.is_some_and(|(low, high)| (low..=high).contains(&value))
     }
 
+    /// The median, for people.
+    pub(super) fn rounded(&self) -> String {
+        let digits = usize::from(self.median < 1000.0) + usize::from(self.median < 10.0);
+        format!("{:.digits$}", self.median)
+    }
+
     /// What a condition's column holds.
     pub(super) fn condition(&self, column: &str) -> Option<&str> {
         let at = CONDITIONS.iter().position(|known| *known == column)?;
