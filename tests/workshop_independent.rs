@@ -216,7 +216,7 @@ fn differences(it: &Implementation, report: &Report) -> Vec<String> {
         match (finding.outcome, known.contains(name)) {
             (Outcome::Met, true) => wrong.push(format!("{who}: `{name}` is met now: {saw}")),
             (Outcome::Missed, false) => {
-                wrong.push(format!("{who}: `{name}` is missed: {saw} {}", report.output))
+                wrong.push(format!("{who}: `{name}` is missed: {saw} {}", report.output));
             }
             (Outcome::NotReached, _) => wrong.push(format!("{who}: `{name}` was not reached")),
             (Outcome::Met, false) | (Outcome::Missed, true) => {}
