@@ -227,7 +227,11 @@ mod tests {
         assert_eq!(unexplained(naive, Fault::Sigterm, came(announced, true, Some(0))), 0);
         assert_eq!(unexplained(naive, Fault::Reset, came(announced, true, Some(0))), 1, "its log was there");
         let socket = "transport = 'websocket'\nreconnect = 'fixed'\nresume = false";
-        assert_eq!(unexplained(socket, Fault::Sigterm, came(announced, true, Some(0))), 1, "it has no cursor");
+        assert_eq!(
+            unexplained(socket, Fault::Sigterm, came(announced, true, Some(0))),
+            1,
+            "it has no cursor"
+        );
         let twice = Account { duplicated: 2, ..Account::default() };
         assert_eq!(unexplained(naive, Fault::Reset, came(twice, true, Some(5))), 2);
     }

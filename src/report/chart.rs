@@ -3,10 +3,10 @@
 use crate::{
     harness::definition::Chart,
     report::{
-        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_notice::Notice, chart_opening::Opening,
-        chart_percentiles::Percentiles, chart_recovery::RecoveryTimes, chart_storm::Storm,
-        chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies, folder::ReportError,
-        summary::Summary,
+        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_notice::Notice,
+        chart_opening::Opening, chart_percentiles::Percentiles, chart_recovery::RecoveryTimes,
+        chart_storm::Storm, chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies,
+        folder::ReportError, summary::Summary,
     },
 };
 

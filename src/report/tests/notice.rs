@@ -37,7 +37,9 @@ measure_s = 1
 /// A record for each client, fault, interval and repetition.
 fn records() -> Vec<Record> {
     let mut records = Vec::new();
-    for (client, transport) in [("long-poll", "long-poll"), ("sse", "sse"), ("websocket-watched", "websocket")] {
+    for (client, transport) in
+        [("long-poll", "long-poll"), ("sse", "sse"), ("websocket-watched", "websocket")]
+    {
         for fault in ["silence", "unplug"] {
             // The longest interval first: what the chart shows is in order whatever the records' is.
             for heartbeat_ms in [1_000, 500, 250] {
