@@ -12,9 +12,10 @@
 //! | **`judge`** | what a check works with: the student's program and the findings; read this first |
 //! | `checks` | one file per exercise: what it expects |
 //! | `examine` | one check from start to end: the program started, judged within a limit, stopped |
-//! | `program`, `invocation`, `language`, `tail` | a student's program as a process; how a file becomes one |
+//! | `program`, `invocation`, `language`, `listening`, `tail` | a student's program as a process; how a file becomes one |
 //! | `http`, `body`, `stream`, `poll`, `socket` | a student's server, asked by raw bytes |
 //! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
+//! | `page` | a student's page, opened in a real browser |
 //! | `excerpt` | bytes as text that a terminal bears |
 //! | `terminal` | findings for people |
 //! | `progress`, `again` | what a room has done so far; noticing that a file was saved |
@@ -39,6 +40,8 @@ pub mod invocation;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod judge;
 pub mod language;
+mod listening;
+mod page;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod poll;
 mod program;
