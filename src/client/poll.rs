@@ -73,7 +73,7 @@ impl Poll {
         let at = slot.as_ref().map_or_else(|| teller.context.clock.now(), |http| http.tally.read_at());
         if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             if self.is_ours {
-                return Err(no_page(format!("status {status}")));
+                return Err(no_page(&format!("status {status}")));
             }
             teller.open(at)?;
             return Ok(News::None);
@@ -94,7 +94,7 @@ impl Poll {
             }
             Answer::Other(text) if self.is_ours => {
                 let start: String = text.chars().take(40).collect();
-                Err(no_page(format!("{start:?}")))
+                Err(no_page(&format!("{start:?}")))
             }
             Answer::Other(text) => {
                 teller.open(at)?;
@@ -150,7 +150,7 @@ impl Poll {
 }
 
 /// Somebody else answered in our server's place.
-fn no_page(what: String) -> Over {
+fn no_page(what: &str) -> Over {
     let cause = Cause::Refused(format!("the answer is no page of events: {what}"));
     Over::Refused { cause, retry_after: None }
 }

@@ -85,17 +85,17 @@ fn words(curve: &Curve) -> String {
     let (fewest, most) = range(curve.points.iter().map(|(interval, ms)| ms / interval));
     // What keeps step with the heartbeat varies less when it is told in heartbeats.
     if most / fewest < longest / shortest {
-        let span = span(format!("{fewest:.1}"), format!("{most:.1}"));
+        let span = span(&format!("{fewest:.1}"), &format!("{most:.1}"));
         format!("{label} notices after {span} heartbeats")
     } else {
-        let span = span(Unit::Millis.format(shortest), Unit::Millis.format(longest));
+        let span = span(&Unit::Millis.format(shortest), &Unit::Millis.format(longest));
         format!("{label} notices after {span}, whatever the heartbeat")
     }
 }
 
 /// Once where both are written alike.
-fn span(from: String, to: String) -> String {
-    if from == to { from } else { format!("{from} to {to}") }
+fn span(from: &str, to: &str) -> String {
+    if from == to { from.to_owned() } else { format!("{from} to {to}") }
 }
 
 fn range(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
