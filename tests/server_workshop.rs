@@ -1,5 +1,7 @@
 //! The workshop's pages over HTTP: every exercise has one, with its text and hints and without its solution.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod support;
 
 use std::{fs, path::Path};
