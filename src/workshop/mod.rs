@@ -21,8 +21,9 @@
 //! | `progress`, `again` | what a room has done so far; noticing that a file was saved |
 //! | `verify` | the exercises themselves, held to what they say |
 //!
-//! Nothing here uses the lab's own server. The client side's judge is a script of raw bytes, since our own
-//! encoder would never write what a parser has to bear.
+//! No student's program is judged by the lab's own server or clients: the client side's judge is a script of raw
+//! bytes, since our own encoder would never write what a parser has to bear. Only where the lab itself is what a
+//! student predicts, in `checks/polling_frontier`, the two are run, and measured.
 
 pub mod again;
 mod body;
