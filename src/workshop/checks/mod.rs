@@ -1,12 +1,15 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
 mod browser_page;
+mod choose_a_transport;
 mod first_stream;
 mod format_by_hand;
 mod heartbeats;
 mod long_poll_no_loss;
 mod multiline;
+mod mystery_server;
 mod names_ids_retry;
+mod polling_frontier;
 mod reconnecting_client;
 mod resume;
 mod short_poll_cursor;
@@ -56,6 +59,9 @@ checks! {
     "08-websocket-echo-broadcast" => websocket_echo_broadcast,
     "09-heartbeats" => heartbeats,
     "10-resume" => resume,
+    "15-polling-frontier" => polling_frontier,
+    "16-mystery-server" => mystery_server,
+    "17-choose-a-transport" => choose_a_transport,
     "18-sse-parser" => sse_parser,
     "19-reconnecting-client" => reconnecting_client,
 }
