@@ -91,6 +91,7 @@ pub fn ratio(repetitions: usize, rounds: u32, mut work: impl FnMut(), mut floor:
         begun.elapsed().as_secs_f64()
     };
     // Once for what only the first round does.
-    (work(), floor());
+    work();
+    floor();
     median((0..repetitions).map(|_| time(&mut work) / time(&mut floor)).collect())
 }

@@ -22,6 +22,11 @@ const PER_ADDRESS: usize = 8_000;
 /// Between two questions of a short poll.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+const PING: &[u8] = &[0x89, 0];
+
+/// A client's frame is masked, here with zeros.
+const PONG: &[u8] = &[0x8a, 0x80, 0, 0, 0, 0];
+
 /// What readers read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -221,6 +226,11 @@ impl Reader {
     /// Sees what has come. The first bytes are from before.
     fn take(&mut self, bytes: &[u8], kept: usize, look: Look, clock: Clock, seen: &mut Seen) {
         seen.bytes += (bytes.len() - kept) as u64;
+        // The server asks now and then whether anybody is there. No event has these two bytes in a row, and a
+        // socket that is read has room for the answer.
+        if self.way == Way::WebSocket && look == Look::Each && bytes.windows(2).any(|two| two == PING) {
+            let _ = self.tcp.try_write(PONG);
+        }
         let now = clock.now();
         let late = |due| now.since(due).as_micros() as u64;
         let unread = match look {
