@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fantoccini::{error::CmdError, wd::WebDriverCompatibleCommand};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -30,6 +31,8 @@ const SHOWN: usize = 300;
 #[derive(Debug)]
 pub(super) struct Page {
     driver: Driver,
+    /// The first complaint of the console, which forgets what it has told.
+    complaint: Mutex<String>,
     _place: SemaphorePermit<'static>,
 }
 
@@ -51,7 +54,7 @@ impl Page {
         let not_up = |error: String| Stop::CouldNotTell(format!("no browser: {error}"));
         let place = BROWSERS.acquire().await.map_err(|error| not_up(error.to_string()))?;
         let driver = Driver::start(&programs, true).await.map_err(|error| not_up(error.to_string()))?;
-        Ok(Page { driver, _place: place })
+        Ok(Page { driver, complaint: Mutex::default(), _place: place })
     }
 
     /// Loads a page, and waits until its scripts have run.
@@ -84,11 +87,16 @@ impl Page {
 
     /// What the page's console says of errors in its scripts, the first of them; empty where there is none.
     pub(super) async fn complaint(&self) -> String {
-        let Ok(log) = answered(self.driver.client.issue_cmd(ConsoleLog)).await else { return String::new() };
+        let log = answered(self.driver.client.issue_cmd(ConsoleLog)).await.unwrap_or_default();
         let messages = log.as_array().into_iter().flatten();
         let severe = messages.filter(|it| it["level"] == "SEVERE" && it["source"] == "javascript");
         let texts = severe.filter_map(|it| it["message"].as_str());
-        texts.map(|text| text.chars().take(SHOWN).collect()).next().unwrap_or_default()
+        let first: String = texts.map(|text| text.chars().take(SHOWN).collect()).next().unwrap_or_default();
+        let mut complaint = self.complaint.lock();
+        if complaint.is_empty() {
+            *complaint = first;
+        }
+        complaint.clone()
     }
 
     /// Closes it in an orderly way.

@@ -214,7 +214,9 @@ impl Reader {
             let within = deadline.saturating_duration_since(Instant::now());
             match self.stream.next(within).await {
                 Ok(Next::Event(event)) if event.data == data => return Ok(true),
-                Ok(Next::Event(_)) => {}
+                // A flood has no quiet moment.
+                Ok(Next::Event(_)) if Instant::now() < deadline => {}
+                Ok(Next::Event(_)) => return Ok(false),
                 // A reset is an error of reading, and an end.
                 Ok(Next::End | Next::Quiet) | Err(_) => return Ok(false),
             }
@@ -225,8 +227,8 @@ impl Reader {
     async fn ends(&mut self, by: Instant) -> bool {
         loop {
             match self.stream.next(by.saturating_duration_since(Instant::now())).await {
-                Ok(Next::Event(_)) => {}
-                Ok(Next::Quiet) => return false,
+                Ok(Next::Event(_)) if Instant::now() < by => {}
+                Ok(Next::Event(_) | Next::Quiet) => return false,
                 Ok(Next::End) | Err(_) => return true,
             }
         }
