@@ -222,12 +222,12 @@ impl Page {
 async fn bench(seconds: u64) -> Vec<String> {
     let Some(mut page) = Page::open().await else { return Vec::new() };
     let (first, last, frames) = page.in_real_time(seconds).await;
+    let live_most = std::mem::take(&mut page.most_heap_mib);
     let per_hour = |from: f64, to: f64| (to - from).max(0.0) * HOUR_S as f64 / seconds as f64;
     let hour_heap = last.heap_mib + per_hour(first.heap_mib, last.heap_mib);
     println!("page/live: {seconds} s at {RATE} events/s by four transports: {frames:.1} frames/s");
     println!("page/live: held at first: {first}");
     println!("page/live: held at last: {last}; an hour on: {hour_heap:.1} MiB; at most {live_most:.1} MiB");
-    let live_most = std::mem::take(&mut page.most_heap_mib);
     let took = page.an_hours_events().await;
     let after = page.held().await;
     let most = page.most_heap_mib;

@@ -14,12 +14,14 @@
 //! | `backoff` | how long to wait; pure |
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
 //! | `message` | what a WebSocket message says |
+//! | `dialect` | how somebody else's server says it |
 //! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
 //! | `refusal` | what a server says when it does not give what was asked for |
 //! | `limits` | what a server can make a client hold |
 
 mod answer;
 pub mod backoff;
+pub mod dialect;
 mod driver;
 mod endpoint;
 pub mod floor;
@@ -40,7 +42,10 @@ use std::{future::Future, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration}
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::lifecycle::{Session, live};
+use self::{
+    dialect::Dialect,
+    lifecycle::{Session, live},
+};
 use crate::{
     clock::{Clock, Timestamp},
     event::Gap,
@@ -191,6 +196,8 @@ pub struct Subscription {
     pub after: Option<String>,
     /// What the client does beyond reading.
     pub policy: Policy,
+    /// How the server speaks, where it is not ours.
+    pub dialect: Option<Arc<Dialect>>,
 }
 
 /// What a client does beyond reading: how often it asks, when it gives a connection up, how it returns.

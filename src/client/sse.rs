@@ -15,6 +15,7 @@ use sse_core::{MessageEvent, SseDecoder, SseEvent};
 
 use super::{
     Cause, Context, Observation, Reconnect, Subscription,
+    dialect::Dialect,
     http::{Answer, Get, Http},
     lifecycle::{Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
@@ -79,7 +80,9 @@ impl Sse {
                     SseEvent::Retry(millis) => {
                         self.reconnection_time = Duration::from_millis(millis.into());
                     }
-                    SseEvent::Message(message) => tell(at, &message, teller)?,
+                    SseEvent::Message(message) => {
+                        tell(at, &message, self.subscription.dialect.as_deref(), teller)?;
+                    }
                 }
             }
         }
@@ -126,7 +129,18 @@ impl Session for Sse {
     }
 }
 
-fn tell(at: Timestamp, message: &MessageEvent, teller: &mut Teller<'_>) -> Result<(), Over> {
+fn tell(
+    at: Timestamp,
+    message: &MessageEvent,
+    dialect: Option<&Dialect>,
+    teller: &mut Teller<'_>,
+) -> Result<(), Over> {
+    // The id is the standard's own; only the data may be wrapped.
+    if let Some(dialect) = dialect.filter(|dialect| dialect.data.is_some()) {
+        let Some(told) = dialect.event(&message.data) else { return Ok(()) };
+        let id = message.last_event_id.as_deref();
+        return teller.tell(at, &Observation::Event { id, kind: &message.event, data: &told.data });
+    }
     if message.event == GAP_TYPE
         && let Ok(gap) = serde_json::from_str(&message.data)
     {

@@ -13,6 +13,7 @@
 //! | `reader`, `check` | a subscriber whose observations are tallied; order, loss, duplicates |
 //! | `publisher`, `payload`, `control` | publishing from here; what events carry; requests of our own |
 //! | `server_process`, `client_process` | this program again: as the server under test, as a client of its own |
+//! | `target` | other servers, as files describe them |
 //! | `browser` | a headless Chromium, whose pages are clients |
 //! | `line` | what a reader in another process says that it saw |
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
@@ -54,5 +55,6 @@ pub mod server_process;
 mod soundness;
 pub mod stalled;
 pub mod storm;
+pub mod target;
 pub mod verify;
 pub mod zombies;

@@ -44,7 +44,7 @@ let ignored = 0;
 let clearedAt = 0;
 let summing = 0;
 
-const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' });
+const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const timeText = (ms) => (Math.abs(ms) < 8e15 ? clock.format(ms) : '–');
 const short = (text) => (text.length > NAME_LENGTH ? `${text.slice(0, NAME_LENGTH)}…` : text);
 

@@ -140,7 +140,7 @@ pub(crate) fn context() -> Context {
 }
 
 pub(crate) fn subscription(url: impl AsRef<str>, policy: Policy) -> Subscription {
-    Subscription { url: url.as_ref().parse().unwrap(), after: None, policy }
+    Subscription { url: url.as_ref().parse().unwrap(), after: None, policy, dialect: None }
 }
 
 pub(crate) fn fixed(millis: u64) -> Policy {
