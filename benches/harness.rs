@@ -3,6 +3,8 @@
 //!
 //! A thousand readers, the server in a process of its own, one event to all of them at a time.
 
+mod bare;
+
 use std::{
     ops::ControlFlow,
     process::ExitCode,
@@ -13,12 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bare::Bare;
 use criterion::Criterion;
 use pushlab::{
     client::{self, Context, Observation, Observer, Policy, Subscription},
     clock::{Clock, Timestamp},
     harness::{
         control::Control,
+        reading::Reading,
         schedstat::Scheduled,
         server_process::{ServerOptions, ServerProcess},
     },
@@ -52,25 +56,47 @@ impl Observer for Counting {
     }
 }
 
-/// Whether the client's side cost less than the server's; `None` where it was not measured: left out by
-/// Criterion's filter, or on a system that does not tell.
-fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
+/// Who reads.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    /// The harness's clients.
+    Client,
+    /// A thread that reads and does nothing else.
+    Bare,
+}
+
+/// CPU time per delivered event.
+#[derive(Clone, Copy)]
+struct Cost {
+    client: Duration,
+    server: Duration,
+    events: u64,
+}
+
+/// `None` where it was not measured: left out by Criterion's filter, or on a system that does not tell.
+fn measure(criterion: &mut Criterion, transport: Transport, side: Side, plain: bool) -> Option<Cost> {
     let runtime = Runtime::new().expect("a runtime");
     let clock = Clock::start();
-    let options = ServerOptions::new(env!("CARGO_BIN_EXE_experiment"), clock);
+    let options = ServerOptions { plain, ..ServerOptions::new(env!("CARGO_BIN_EXE_experiment"), clock) };
     let server = runtime.block_on(ServerProcess::start(options)).expect("a server");
     let base = Url::parse(&format!("http://{}/", server.http)).expect("a URL");
     let control = Control::new(base.clone());
     let (rounds, mut counted) = watch::channel(0);
-    let count = Arc::new(Counted { count: AtomicU64::new(0), rounds });
     let stop = CancellationToken::new();
-    for seed in 0..READERS {
-        let url = base.join(&format!("channels/bench/{transport}")).expect("a URL");
-        let policy = Policy { interval: Duration::from_millis(100), ..Policy::default() };
-        let subscriber = client::subscriber(transport, Subscription { url, after: None, policy });
-        let context = Context { clock, meter: Arc::new(Meter::default()), stop: stop.clone(), seed };
-        let count = Arc::clone(&count);
-        runtime.spawn(async move { subscriber.run(context, &mut Counting(count)).await });
+    let mut bare = None;
+    match side {
+        Side::Bare => bare = Some(Bare::start(server.http, transport, READERS, rounds).expect("streams")),
+        Side::Client => {
+            let count = Arc::new(Counted { count: AtomicU64::new(0), rounds });
+            for seed in 0..READERS {
+                let url = base.join(&format!("channels/bench/{transport}")).expect("a URL");
+                let policy = Policy { interval: Duration::from_millis(100), ..Policy::default() };
+                let subscriber = client::subscriber(transport, Subscription { url, after: None, policy });
+                let context = Context { clock, meter: Arc::new(Meter::default()), stop: stop.clone(), seed };
+                let count = Arc::clone(&count);
+                Reading::threads().spawn(async move { subscriber.run(context, &mut Counting(count)).await });
+            }
+        }
     }
     let mut due = 1;
     let mut wait = |due: u64| {
@@ -81,8 +107,13 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
     wait(due);
     let server = server.pid()?;
     let used = || Some((Scheduled::of(std::process::id())?.ran, Scheduled::of(server)?.ran));
-    let (mut client, mut server, mut events) = (Duration::ZERO, Duration::ZERO, 0);
-    criterion.bench_function(&format!("harness/{transport}/{READERS}"), |bencher| {
+    let mut cost = Cost { client: Duration::ZERO, server: Duration::ZERO, events: 0 };
+    let name = format!(
+        "harness/{transport}/{READERS}/{}{}",
+        if side == Side::Bare { "bare" } else { "client" },
+        if plain { "-plain" } else { "" }
+    );
+    criterion.bench_function(&name, |bencher| {
         // Only what is used between the readings: Criterion's own arithmetic runs in this process too.
         bencher.iter_custom(|iterations| {
             let (start, before) = (Instant::now(), used());
@@ -93,27 +124,25 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<bool> {
             }
             let took = start.elapsed();
             if let (Some(before), Some(after)) = (before, used()) {
-                client += after.0.saturating_sub(before.0);
-                server += after.1.saturating_sub(before.1);
-                events += iterations * READERS;
+                cost.client += after.0.saturating_sub(before.0);
+                cost.server += after.1.saturating_sub(before.1);
+                cost.events += iterations * READERS;
             }
             took
         });
     });
     stop.cancel();
-    if events == 0 {
-        return None;
-    }
-    let micros = |used: Duration| used.as_secs_f64() * 1e6 / events as f64;
-    let holds = client < server;
-    println!(
-        "harness/{transport}/{READERS}: client {:.2} µs, server {:.2} µs of CPU per delivered event: × {:.2}{}",
-        micros(client),
-        micros(server),
-        micros(client) / micros(server),
-        if holds { "" } else { "  MORE THAN THE SERVER" }
-    );
-    Some(holds)
+    drop(bare);
+    (cost.events > 0).then(|| {
+        let micros = |used: Duration| used.as_secs_f64() * 1e6 / cost.events as f64;
+        println!(
+            "{name}: client {:.2} µs, server {:.2} µs of CPU per delivered event: × {:.2}",
+            micros(cost.client),
+            micros(cost.server),
+            micros(cost.client) / micros(cost.server),
+        );
+        cost
+    })
 }
 
 fn main() -> ExitCode {
@@ -123,7 +152,14 @@ fn main() -> ExitCode {
     let mut criterion = Criterion::default().sample_size(10).measurement_time(time).configure_from_args();
     // The polls' cost is their asking, which goes on without events too.
     let transports = [Transport::LongPoll, Transport::Sse, Transport::WebSocket];
-    let verdicts = transports.map(|transport| measure(&mut criterion, transport));
+    for transport in transports {
+        for (side, plain) in [(Side::Bare, false), (Side::Client, false), (Side::Client, true)] {
+            if side == Side::Bare && transport == Transport::LongPoll {
+                continue;
+            }
+            measure(&mut criterion, transport, side, plain);
+        }
+    }
     criterion.final_summary();
-    if verdicts.contains(&Some(false)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    ExitCode::SUCCESS
 }

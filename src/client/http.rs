@@ -203,6 +203,14 @@ impl Http {
         refusal(status, &text)
     }
 
+    /// Takes the connection in `slot` out of HTTP's hands once the head of an answer has been read, with what was
+    /// read behind it. Nothing of the body may have been asked for. `None` where the connection is over.
+    pub(super) fn let_go(slot: &mut Option<Http>) -> Option<(Counted, Bytes)> {
+        let http = slot.take_if(|http| http.ended.is_none())?;
+        let parts = http.connection.into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
+    }
+
     /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and
     /// without waiting for a server that has shown that it is gone.
     pub(super) async fn leave(slot: Option<Http>, over: &Over) {
@@ -253,12 +261,17 @@ fn redirect(response: &Response<Incoming>) -> Option<String> {
     }
 }
 
+/// A connection that ended too early.
+pub(super) fn incomplete() -> Cause {
+    Cause::Broken("the connection ended before the answer was complete".to_owned())
+}
+
 fn cause_of(error: &hyper::Error) -> Cause {
     if error.is_parse() || error.is_parse_too_large() {
         return Cause::Refused(format!("not an HTTP answer: {error}"));
     }
     if error.is_incomplete_message() {
-        return Cause::Broken("the connection ended before the answer was complete".to_owned());
+        return incomplete();
     }
     if error.is_canceled() || error.is_closed() {
         return Cause::Closed(None);

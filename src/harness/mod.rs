@@ -45,6 +45,7 @@ pub mod progress;
 pub mod publisher;
 pub mod queueing;
 pub mod reader;
+pub mod reading;
 pub mod record;
 pub mod recovery;
 pub mod run;

@@ -139,8 +139,10 @@ pub(crate) fn context() -> Context {
     }
 }
 
+/// In the test program `client_plain` streams are read in the plain way.
 pub(crate) fn subscription(url: impl AsRef<str>, policy: Policy) -> Subscription {
-    Subscription { url: url.as_ref().parse().unwrap(), after: None, policy }
+    let plain = env!("CARGO_CRATE_NAME") == "client_plain";
+    Subscription { url: url.as_ref().parse().unwrap(), after: None, policy: Policy { plain, ..policy } }
 }
 
 pub(crate) fn fixed(millis: u64) -> Policy {
