@@ -1,5 +1,7 @@
-//! What the harness's client side costs per delivered event, against what the server costs: it has to be
-//! less, or the harness is what is measured. Ends with status 1 where it is not.
+//! What the harness's client side costs per delivered event, against what the server costs. It has to be less than
+//! that of a server that serves each reader by a task of its own, as most do (`server --plain`): ends with status 1
+//! where it is not. Beside it stand its cost against our server as it is, and that of a bare reader, below which no
+//! client can come.
 //!
 //! A thousand readers, the server in a process of its own, one event to all of them at a time.
 
@@ -145,21 +147,40 @@ fn measure(criterion: &mut Criterion, transport: Transport, side: Side, plain: b
     })
 }
 
+/// What a client costs over what its server does.
+fn ratio(cost: Cost) -> f64 {
+    cost.client.as_secs_f64() / cost.server.as_secs_f64()
+}
+
 fn main() -> ExitCode {
     // Criterion draws by plotters too, which has no font of its own.
     pushlab::report::register_font();
     let time = Duration::from_secs(2);
     let mut criterion = Criterion::default().sample_size(10).measurement_time(time).configure_from_args();
-    // The polls' cost is their asking, which goes on without events too.
-    let transports = [Transport::LongPoll, Transport::Sse, Transport::WebSocket];
-    for transport in transports {
-        for (side, plain) in [(Side::Bare, false), (Side::Client, false), (Side::Client, true)] {
-            if side == Side::Bare && transport == Transport::LongPoll {
-                continue;
-            }
-            measure(&mut criterion, transport, side, plain);
+    let mut holds = true;
+    // The short poll's cost is its asking, which goes on without events too.
+    for transport in [Transport::LongPoll, Transport::Sse, Transport::WebSocket] {
+        let is_stream = transport != Transport::LongPoll;
+        let fast = measure(&mut criterion, transport, Side::Client, false);
+        let plain = measure(&mut criterion, transport, Side::Client, true);
+        let bare = if is_stream { measure(&mut criterion, transport, Side::Bare, false) } else { None };
+        let (Some(fast), Some(plain)) = (fast, plain) else { continue };
+        println!(
+            "{transport}: client × {:.2} of the server, × {:.2} of the server in the plain way",
+            ratio(fast),
+            ratio(plain)
+        );
+        if let Some(bare) = bare {
+            println!(
+                "{transport}: a bare reader × {:.2} of the server: no client can cost less",
+                ratio(bare)
+            );
+        }
+        if ratio(plain) >= 1.0 {
+            println!("{transport}: MORE THAN THE SERVER IN THE PLAIN WAY");
+            holds = false;
         }
     }
     criterion.final_summary();
-    ExitCode::SUCCESS
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

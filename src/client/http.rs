@@ -49,6 +49,9 @@ pub(super) struct Get<'a> {
     /// Query parameters to add.
     pub(super) parameters: &'a [(&'a str, &'a str)],
     pub(super) headers: &'a [(HeaderName, &'a [u8])],
+    /// Whether [`Http::let_go`] is to follow, or [`Tally::let_through`]: hyper reads a body before anybody asks
+    /// for it.
+    pub(super) holds: bool,
 }
 
 /// What came of a request.
@@ -92,6 +95,9 @@ impl Http {
             let request = request
                 .body(Full::default())
                 .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
+            if get.holds {
+                http.tally.hold_behind_head();
+            }
             let (asked, read_before) = (Instant::now(), http.tally.read_at());
             let response = match http.send(request).await {
                 Ok(response) => response,
@@ -203,12 +209,13 @@ impl Http {
         refusal(status, &text)
     }
 
-    /// Takes the connection in `slot` out of HTTP's hands once the head of an answer has been read, with what was
-    /// read behind it. Nothing of the body may have been asked for. `None` where the connection is over.
-    pub(super) fn let_go(slot: &mut Option<Http>) -> Option<(Counted, Bytes)> {
+    /// Takes the connection in `slot` out of HTTP's hands once the head of an answer has been read behind which
+    /// everything was held, with what was read of that. `None` where the connection is over.
+    pub(super) fn let_go(slot: &mut Option<Http>) -> Option<(Counted, Vec<u8>)> {
         let http = slot.take_if(|http| http.ended.is_none())?;
-        let parts = http.connection.into_parts();
-        Some((parts.io.into_inner(), parts.read_buf))
+        let mut stream = http.connection.into_parts().io.into_inner();
+        let ahead = stream.take_held();
+        Some((stream, ahead))
     }
 
     /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and

@@ -15,7 +15,7 @@
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
 //! | `message` | what a WebSocket message says |
 //! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
-//! | `chunks`, `frames`, `handshake` | bodies and frames read where they lie, once HTTP has let go of the connection |
+//! | `chunks`, `frames` | bodies and frames read where they lie, once HTTP has let go of the connection |
 //! | `refusal` | what a server says when it does not give what was asked for |
 //! | `limits` | what a server can make a client hold |
 
@@ -26,7 +26,6 @@ mod driver;
 mod endpoint;
 pub mod floor;
 mod frames;
-mod handshake;
 mod http;
 mod lifecycle;
 mod limits;
@@ -223,7 +222,7 @@ pub struct Policy {
     pub resume: bool,
     /// SSE and WebSocket: whether they are read in the plain way, by hyper and tungstenite to the end. Else these
     /// are let go of behind the head, and what comes is read where it lies: the same to an observer and on the
-    /// wire, at a fraction of the work.
+    /// wire, with less work.
     pub plain: bool,
 }
 

@@ -116,7 +116,7 @@ impl Poll {
         let after = self.cursor.as_deref().map(|cursor| ("after", cursor));
         let parameters: Vec<_> = after.into_iter().chain(parameters.iter().copied()).collect();
         let headers = [(header::ACCEPT, &b"application/json, */*;q=0.5"[..])];
-        let get = Get { url: &self.url, parameters: &parameters, headers: &headers };
+        let get = Get { url: &self.url, parameters: &parameters, headers: &headers, holds: false };
         let response = match Http::get(slot, &get, context).await {
             Ok(connection::Answer::Response(response)) => response,
             Ok(connection::Answer::FoundGone(cause)) => return Err(Over::FoundGone(cause)),

@@ -81,6 +81,7 @@ impl Sse {
             return unless_quiet(limit, context, &tally, self.listen(stream, body, &ahead, teller)).await;
         }
         let Some(http) = &mut line.http else { return Err(Over::Lost(Cause::Closed(None))) };
+        tally.let_through();
         unless_quiet(limit, context, &tally, self.follow(http, response.into_body(), teller)).await
     }
 
@@ -171,7 +172,8 @@ impl Sse {
             headers.push((header::HeaderName::from_static("last-event-id"), last.as_bytes()));
         }
         self.connected_before = true;
-        let get = Get { url: &self.subscription.url, parameters: after.as_slice(), headers: &headers };
+        let holds = !self.subscription.policy.plain;
+        let get = Get { url: &self.subscription.url, parameters: after.as_slice(), headers: &headers, holds };
         match Http::get(slot, &get, context).await {
             Ok(Answer::Response(response)) => Ok(response),
             Ok(Answer::FoundGone(cause)) => Err(Over::FoundGone(cause)),

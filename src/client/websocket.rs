@@ -24,7 +24,6 @@ use super::{
     Cause, Observation, Policy, Subscription,
     endpoint::{Endpoint, request_target},
     frames::{Frames, Said},
-    handshake::Handshake,
     lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
     message::{self, Message},
@@ -66,9 +65,11 @@ impl WebSocket {
         };
         tally.begin_request();
         let listens = !self.policy.plain && !self.outbox.may_send();
-        // What the server says right behind its answer stays ours only where it is to.
-        let handshake = Handshake::over(stream, listens);
-        let shaking = client_async_with_config(request, handshake, Some(config()));
+        if listens {
+            // Whoever shakes hands would keep what the server says right behind its answer.
+            tally.hold_behind_head();
+        }
+        let shaking = client_async_with_config(request, stream, Some(config()));
         let shaking = within(limit, async { shaking.await.map_err(|error| refused(&error)) });
         let (mut socket, _) = tokio::select! {
             shaken = shaking => match shaken {
@@ -90,7 +91,8 @@ impl WebSocket {
             }
             return over;
         }
-        let (stream, ahead) = socket.into_inner().end();
+        let stream = socket.into_inner();
+        let ahead = stream.take_held();
         let mut frames = Frames::new(config());
         let listening = self.listen(stream, &mut frames, &ahead, teller);
         let listening = unless_quiet(limit, context, &tally, listening);
@@ -143,7 +145,7 @@ impl WebSocket {
     /// Reads messages until the connection is over, in the plain way, and sends what is to be sent.
     async fn follow(
         &mut self,
-        socket: &mut WebSocketStream<Handshake<'_>>,
+        socket: &mut WebSocketStream<&mut Counted>,
         tally: &Tally,
         teller: &mut Teller<'_>,
     ) -> Result<Infallible, Over> {

@@ -11,6 +11,7 @@
 //! | `runner` | a session: experiments, one after the other, into a folder |
 //! | **`run`** | one group, from the first connect to its records: read this first |
 //! | `reader`, `check` | a subscriber whose observations are tallied; order, loss, duplicates |
+//! | `reading` | the threads that readers run on |
 //! | `publisher`, `payload`, `control` | publishing from here; what events carry; requests of our own |
 //! | `server_process`, `client_process` | this program again: as the server under test, as a client of its own |
 //! | `browser` | a headless Chromium, whose pages are clients |

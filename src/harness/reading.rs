@@ -2,8 +2,7 @@
 //!
 //! Each is a runtime of its own that lives on one thread. A thread that waits for a thousand sockets is told in
 //! one call of all that have something, and reads them one after the other; nobody has to be woken on another
-//! core for that, and no two threads take readers from each other. A runtime of several threads does both,
-//! and at a thousand readers, each with an event of a hundred bytes, it is a third of what reading costs.
+//! core for that, and no two threads take readers from each other. A runtime of several threads does both.
 //!
 //! They are the same for every transport and for the floor, so that no transport's figures have another's reader in
 //! them.

@@ -32,6 +32,10 @@ pub struct Counted {
     clock: Clock,
     heads_in: HeadScanner,
     heads_out: HeadScanner,
+    /// Nothing further is read for now: the head is over, and what follows is held back.
+    is_behind_head: bool,
+    /// What was read behind it.
+    held: Vec<u8>,
 }
 
 impl Counted {
@@ -59,6 +63,8 @@ impl Counted {
             clock,
             heads_in: HeadScanner::default(),
             heads_out: HeadScanner::default(),
+            is_behind_head: false,
+            held: Vec::new(),
         };
         counted.stream.writable().await?;
         if let Some(error) = counted.stream.take_error()? {
@@ -71,6 +77,13 @@ impl Counted {
     /// The counters of this connection.
     pub fn tally(&self) -> Arc<Tally> {
         Arc::clone(&self.tally)
+    }
+
+    /// Takes what was read behind a head and held back; what comes further is no longer held.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        self.tally.let_through();
+        self.is_behind_head = false;
+        std::mem::take(&mut self.held)
     }
 
     /// Reads what has come into memory that all connections of this thread share, and hands it to `take`
@@ -98,6 +111,7 @@ impl Counted {
     /// `patience` until the other side has said the same, so that its last bytes, both FINs and their
     /// ACKs are counted.
     pub async fn close(mut self, patience: Duration) {
+        self.take_held();
         let farewell = async {
             self.shutdown().await?;
             let mut rest = [0_u8; 4096];
@@ -136,6 +150,19 @@ impl AsyncRead for Counted {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_behind_head {
+            if this.tally.holds_behind_head.load(Relaxed) {
+                // Whoever lets it through reads on by itself: nobody has to be woken.
+                return Poll::Pending;
+            }
+            this.is_behind_head = false;
+        }
+        if !this.held.is_empty() {
+            let now = this.held.len().min(buffer.remaining());
+            buffer.put_slice(&this.held[..now]);
+            this.held.drain(..now);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         let read = &buffer.filled()[before..];
@@ -150,7 +177,13 @@ impl AsyncRead for Counted {
             tally.head_expected_in.store(false, Relaxed);
             this.heads_in.expect();
         }
-        Tally::raise(&tally.heads_in, this.heads_in.scan(read));
+        let of_head = this.heads_in.scan(read);
+        Tally::raise(&tally.heads_in, of_head);
+        if of_head > 0 && tally.holds_behind_head.load(Relaxed) && this.heads_in.begins_a_stream() {
+            this.is_behind_head = true;
+            this.held = read[of_head as usize..].to_vec();
+            buffer.set_filled(before + of_head as usize);
+        }
         Poll::Ready(Ok(()))
     }
 }
