@@ -176,13 +176,14 @@ async fn a_retry_after_is_heeded_within_bounds() {
 }
 
 #[tokio::test]
-async fn once_our_server_has_answered_a_login_page_is_no_event() {
+async fn once_our_server_has_answered_a_login_page_or_nothing_at_all_is_no_answer() {
     for transport in POLLS {
         let server = Server::start(|number, mut conversation| async move {
             conversation.head().await;
             let number = number as u32;
             match number {
                 1 => conversation.answer("200 OK", "content-type: text/html\r\n", "<p>Log in").await,
+                2 => conversation.send("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await,
                 _ => conversation.answer("200 OK", "", &page(number, &[number])).await,
             }
         })
@@ -192,8 +193,12 @@ async fn once_our_server_has_answered_a_login_page_is_no_event() {
         let seen =
             read(transport, subscription(format!("http://{}/", server.addr), policy), nth(2, is_event)).await;
         let events: Vec<_> = seen.lines.iter().filter(|line| is_event(line)).collect();
-        assert_eq!(events, ["event a-0 tick \"0\"", "event a-2 tick \"2\""]);
-        assert!(seen.lines.iter().any(|line| line.contains("no page of events")), "{:?}", seen.lines);
+        assert_eq!(events, ["event a-0 tick \"0\"", "event a-3 tick \"3\""]);
+        let refused = seen.lines.iter().filter(|line| line.contains("no page of events"));
+        assert_eq!(refused.count(), 2, "{:?}", seen.lines);
+        // It stands again when our server has answered again.
+        let opened = seen.lines.iter().filter(|line| *line == "open").count();
+        assert_eq!(opened, 2, "{:?}", seen.lines);
     }
 }
 

@@ -43,8 +43,16 @@ async fn missed<F>(conduct: impl Fn(TcpStream) -> F + Send + 'static) -> (String
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    missed_of("1", conduct).await
+}
+
+/// The same of another exercise's.
+async fn missed_of<F>(exercise: &str, conduct: impl Fn(TcpStream) -> F + Send + 'static) -> (String, String)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let (address, task) = server(conduct).await;
-    let report = check("1", Entry::Url(format!("http://{address}").parse().expect("a URL"))).await;
+    let report = check(exercise, Entry::Url(format!("http://{address}").parse().expect("a URL"))).await;
     task.abort();
     assert_eq!(report.verdict, Verdict::Failed, "{report:?}");
     let finding = report.first_missed().expect("failed");
@@ -132,6 +140,50 @@ async fn servers_that_flood_or_lie() {
         (events, "data", "from this machine's clock"),
         (short, "blank-line", "992 bytes before the Content-Length"),
         (chunks, "blank-line", "a chunk's size is missing"),
+    ] {
+        assert_eq!(name, expectation, "{saw}");
+        assert!(saw.contains(words), "{saw}");
+    }
+}
+
+/// Makes a WebSocket's handshake as it should be, and then sends what it likes.
+async fn upgraded(stream: TcpStream) -> Option<TcpStream> {
+    Some(tokio_tungstenite::accept_async(stream).await.ok()?.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn websockets_that_flood_or_lie() {
+    let texts = missed_of("8", |stream| async move {
+        let Some(mut stream) = upgraded(stream).await else { return };
+        flood(&mut stream, b"\x81\x05hello").await;
+    });
+    let pings = missed_of("8", |stream| async move {
+        let Some(mut stream) = upgraded(stream).await else { return };
+        flood(&mut stream, b"\x89\x00").await;
+    });
+    let endless = missed_of("8", |stream| async move {
+        let Some(mut stream) = upgraded(stream).await else { return };
+        let _ = stream.write_all(b"\x81\x7f\x00\x00\x00\xff\xff\xff\xff\xff").await;
+        flood(&mut stream, b"and so on").await;
+    });
+    let fragments = missed_of("8", |stream| async move {
+        let Some(mut stream) = upgraded(stream).await else { return };
+        let _ = stream.write_all(b"\x01\x00").await;
+        flood(&mut stream, b"\x00\x09and so on").await;
+    });
+    let liar = missed_of("8", |mut stream| async move {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Accept: dGhpcyBpcyBubyBwcm9vZg==\r\n\r\n";
+        begin(&mut stream, head).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    });
+    let (texts, pings, endless, fragments, liar) = tokio::join!(texts, pings, endless, fragments, liar);
+    for ((name, saw), expectation, words) in [
+        (texts, "all-get", "100 lost"),
+        (pings, "echo", "nothing within 3 s"),
+        (endless, "echo", "no WebSocket message"),
+        (fragments, "echo", "no WebSocket message"),
+        (liar, "opens", "Sec-WebSocket-Accept"),
     ] {
         assert_eq!(name, expectation, "{saw}");
         assert!(saw.contains(words), "{saw}");

@@ -2,8 +2,8 @@
 //!
 //! Our server's answer carries a cursor, a gap and events. Anybody else's is one event whenever its body
 //! differs from the one before, so that any URL that is meant to be polled can be watched; 204 and 304
-//! bring nothing. Once our server has answered, any other body is not its own (a login page, a proxy's
-//! error) and is asked for again, as a page does whose `response.json()` failed.
+//! bring nothing. Once our server has answered, any other body, or none at all, is not its own (a login page, a
+//! proxy's error) and is asked for again, as a page does whose `response.json()` failed.
 
 use std::{
     mem,
@@ -72,6 +72,9 @@ impl Poll {
         };
         let at = slot.as_ref().map_or_else(|| teller.context.clock.now(), |http| http.tally.read_at());
         if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            if self.is_ours {
+                return Err(no_page(&format!("status {status}")));
+            }
             teller.open(at)?;
             return Ok(News::None);
         }
@@ -91,8 +94,7 @@ impl Poll {
             }
             Answer::Other(text) if self.is_ours => {
                 let start: String = text.chars().take(40).collect();
-                let cause = Cause::Refused(format!("the answer is no page of events: {start:?}"));
-                Err(Over::Refused { cause, retry_after: None })
+                Err(no_page(&format!("{start:?}")))
             }
             Answer::Other(text) => {
                 teller.open(at)?;
@@ -145,6 +147,12 @@ impl Poll {
         }
         Ok(status)
     }
+}
+
+/// Somebody else answered in our server's place.
+fn no_page(what: &str) -> Over {
+    let cause = Cause::Refused(format!("the answer is no page of events: {what}"));
+    Over::Refused { cause, retry_after: None }
 }
 
 /// Whether a response is the last one of its connection.

@@ -169,7 +169,8 @@ impl Control {
             data: String,
         }
         let path = format!("channels/{channel}/short-poll");
-        let answer = self.ask(Method::GET, &format!("{path}?after={after}"), None).await?;
+        let query = format!("after={after}");
+        let answer = self.ask_with(Method::GET, &path, Some(&query), None).await?;
         let answer: Result<Answer, _> = serde_json::from_slice(&answer);
         let answer = answer.map_err(|error| self.error(Method::GET, &path, error.to_string()))?;
         Ok(answer.events.into_iter().find(|event| event.data == data).map(|event| event.id))
@@ -315,4 +316,39 @@ fn describe(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_whose_answer_was_lost_is_looked_for_behind_the_one_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = Url::parse(&format!("http://{}/", listener.local_addr().expect("bound"))).expect("a URL");
+        let server = async {
+            let (mut tcp, _) = listener.accept().await.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                assert!(tcp.read_buf(&mut head).await.expect("a head") > 0);
+            }
+            let body = r#"{"cursor":"a-8","gap":null,"events":[{"id":"a-8","type":"message","data":"26"}]}"#;
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            tcp.write_all(answer.as_bytes()).await.expect("written");
+            String::from_utf8(head).expect("text")
+        };
+        let control = Control::new(base);
+        let (found, head) = tokio::join!(control.find("x", "a-7", "26"), server);
+        assert_eq!(found.expect("an answer").as_deref(), Some("a-8"));
+        // Without the cursor the server would begin at the present, where no event is found.
+        assert!(head.starts_with("GET /channels/x/short-poll?after=a-7 HTTP/1.1\r\n"), "{head}");
+    }
 }

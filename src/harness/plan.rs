@@ -122,7 +122,10 @@ impl Plan {
                     // The first of those that run at once made the step.
                     steps.last_mut().into_iter().for_each(|step: &mut Step| step.append(&mut groups));
                 }
-                Layout::Together => steps.push(groups),
+                Layout::Together => {
+                    let at_once = profile.conditions_at_once.map_or(groups.len(), |count| count as usize);
+                    steps.extend(groups.chunks(at_once.max(1)).map(<[Group]>::to_vec));
+                }
             }
         }
         Plan { steps }
@@ -262,4 +265,31 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_conditions_run_at_once_than_the_profile_says_and_none_is_left_out() {
+        let of = |more: &str| {
+            let profile = format!("repetitions = 2\nwarm_up_s = 0\nmeasure_s = 1\n{more}");
+            let text = format!(
+                "question = '?'\nwhy = '?'\nlayout = 'together'\n[[client]]\nname = 'a'\ntransport = 'sse'\n\
+                 [[conditions]]\nrate = [1, 2, 3, 4, 5]\n[quick]\n{profile}\n[full]\n{profile}"
+            );
+            let definition = Definition::parse("x", "x", &text).expect("a definition");
+            Plan::new(&definition, Form::Quick, None, 1)
+        };
+        let steps = |plan: &Plan| plan.steps.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(steps(&of("")), [5, 5]);
+        let plan = of("conditions_at_once = 2");
+        assert_eq!(steps(&plan), [2, 2, 1, 2, 2, 1]);
+        let mut rates: Vec<_> =
+            plan.steps.iter().flatten().map(|group| (group.repetition, group.condition.rate)).collect();
+        rates.sort_by(|one, other| one.partial_cmp(other).expect("numbers"));
+        let expected = (1..=2).flat_map(|repetition| (1..=5).map(move |rate| (repetition, f64::from(rate))));
+        assert_eq!(rates, expected.collect::<Vec<_>>());
+    }
 }

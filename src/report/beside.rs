@@ -60,7 +60,10 @@ pub(super) fn table(definition: &Definition, summary: &Summary<'_>) -> Option<Ta
 fn pairs(definition: &Definition) -> Vec<(&Client, &Client)> {
     let ours = |browser: &Client| {
         definition.clients.iter().find(|client| {
-            !client.browser && client.transport == browser.transport && client.policy() == browser.policy()
+            !client.browser
+                && client.transport == browser.transport
+                && client.policy() == browser.policy()
+                && client.without_retry == browser.without_retry
         })
     };
     let browsers = definition.clients.iter().filter(|client| client.browser);

@@ -3,10 +3,10 @@
 use crate::{
     harness::definition::Chart,
     report::{
-        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_opening::Opening,
-        chart_percentiles::Percentiles, chart_recovery::RecoveryTimes, chart_storm::Storm,
-        chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies, folder::ReportError,
-        summary::Summary,
+        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_notice::Notice,
+        chart_opening::Opening, chart_percentiles::Percentiles, chart_recovery::RecoveryTimes,
+        chart_storm::Storm, chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies,
+        folder::ReportError, summary::Summary,
     },
 };
 
@@ -65,6 +65,10 @@ pub(super) fn draw(chart: Chart, experiment: &str, summary: &Summary<'_>) -> Res
             let data = Zombies::of(summary);
             (Zombies::TITLE, data.caption(), data.draw())
         }
+        Chart::Notice => {
+            let data = Notice::of(summary);
+            (Notice::TITLE, data.caption(), data.draw())
+        }
         Chart::Memory => {
             let data = Memory::of(summary);
             (Memory::TITLE, data.caption(), data.draw())
@@ -86,6 +90,7 @@ const fn slug(chart: Chart) -> &'static str {
         Chart::RecoveryTimes => "recovery-times",
         Chart::Storm => "storm",
         Chart::Zombies => "zombies",
+        Chart::Notice => "notice",
         Chart::Memory => "memory",
     }
 }

@@ -6,9 +6,7 @@ use crate::{
     harness::definition::Figure,
     report::{
         axis::Axis,
-        condition::fault_in_words,
-        curves::{self, Around, Curve, CurvePanel, extent},
-        palette::Look,
+        curves::{self, Around, CurvePanel, extent},
         summary::Summary,
         units::Unit,
     },
@@ -31,29 +29,11 @@ impl Zombies {
 
     /// The curves of all faults that make dead readers.
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let mut panels: Vec<(&str, CurvePanel)> = Vec::new();
-        for group in &summary.groups {
-            let times = group.estimate(Figure::ZombieMs);
-            let heartbeat = group.records.iter().find_map(|it| Some(it.zombies.as_ref()?.heartbeat_ms));
-            let fault = group.condition.fault.as_deref();
-            let (Some(time), Some(heartbeat), Some(fault)) = (times, heartbeat, fault) else { continue };
-            let look = Look::of(summary.series_of(group));
-            let place = panels.iter().position(|(known, _)| *known == fault).unwrap_or_else(|| {
-                let heading = fault_in_words(fault).to_owned();
-                panels.push((fault, CurvePanel { heading, curves: Vec::new() }));
-                panels.len() - 1
-            });
-            let curves = &mut panels[place].1.curves;
-            let curve = curves.iter().position(|curve| curve.look == look).unwrap_or_else(|| {
-                curves.push(Curve { look, points: Vec::new(), marked: true });
-                curves.len() - 1
-            });
-            curves[curve].points.push((heartbeat as f64, time.median));
-        }
-        for curve in panels.iter_mut().flat_map(|(_, panel)| &mut panel.curves) {
-            curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        }
-        Zombies { panels: panels.into_iter().map(|(_, panel)| panel).collect() }
+        let panels = curves::panels_by_fault(summary, |group| {
+            let heartbeat = group.records.iter().find_map(|it| Some(it.zombies.as_ref()?.heartbeat_ms))?;
+            Some((heartbeat as f64, group.estimate(Figure::ZombieMs)?.median))
+        });
+        Zombies { panels }
     }
 
     /// One sentence.

@@ -5,9 +5,11 @@ use serde::Serialize;
 use crate::report::{
     axis::Axis,
     canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
+    condition::fault_in_words,
     font::{Font, HEADING, NORMAL, SMALL},
     palette::Look,
     panel::{horizontal_axis, vertical_axis},
+    summary::{Group, Summary},
 };
 
 /// The height of a panel's plot.
@@ -43,6 +45,34 @@ pub(super) type Titled<'t> = (Axis, &'t str);
 /// The largest coordinates of all curves.
 pub(super) fn extent(panels: &[CurvePanel]) -> (Vec<f64>, Vec<f64>) {
     panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| curve.points.iter().copied()).unzip()
+}
+
+/// A panel per fault with a curve per client, from left to right, of the points that `point` gives for the groups
+/// that have one. Panels and curves come in the groups' order.
+pub(super) fn panels_by_fault(
+    summary: &Summary<'_>,
+    point: impl Fn(&Group<'_>) -> Option<(f64, f64)>,
+) -> Vec<CurvePanel> {
+    let mut panels: Vec<(&str, CurvePanel)> = Vec::new();
+    for group in &summary.groups {
+        let (Some(fault), Some(point)) = (group.condition.fault.as_deref(), point(group)) else { continue };
+        let look = Look::of(summary.series_of(group));
+        let place = panels.iter().position(|(known, _)| *known == fault).unwrap_or_else(|| {
+            let heading = fault_in_words(fault).to_owned();
+            panels.push((fault, CurvePanel { heading, curves: Vec::new() }));
+            panels.len() - 1
+        });
+        let curves = &mut panels[place].1.curves;
+        let curve = curves.iter().position(|curve| curve.look == look).unwrap_or_else(|| {
+            curves.push(Curve { look, points: Vec::new(), marked: true });
+            curves.len() - 1
+        });
+        curves[curve].points.push(point);
+    }
+    for curve in panels.iter_mut().flat_map(|(_, panel)| &mut panel.curves) {
+        curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    panels.into_iter().map(|(_, panel)| panel).collect()
 }
 
 /// What stands around the curves of a picture.

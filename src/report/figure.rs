@@ -10,7 +10,7 @@ use crate::{
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 39] = [
+    pub const ALL: [Figure; 40] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -41,6 +41,7 @@ impl Figure {
         Figure::BackMaxMs,
         Figure::ZombieMs,
         Figure::ZombieHeartbeats,
+        Figure::NoticedHeartbeats,
         Figure::RssGrowthKib,
         Figure::FramingBytesPerEvent,
         Figure::RoundTripP50,
@@ -85,6 +86,7 @@ impl Figure {
             Figure::BackMaxMs => "time until all are back",
             Figure::ZombieMs => "time that dead readers are counted",
             Figure::ZombieHeartbeats => "heartbeats that dead readers are counted",
+            Figure::NoticedHeartbeats => "heartbeats until the cut is noticed",
             Figure::RssGrowthKib => "growth of server memory",
             Figure::FramingBytesPerEvent => "framing bytes per event",
             Figure::RoundTripP50 => "median round trip",
@@ -130,6 +132,7 @@ impl Figure {
             Figure::BackMaxMs => "all_back_after",
             Figure::ZombieMs => "zombies_for",
             Figure::ZombieHeartbeats => "zombie_heartbeats",
+            Figure::NoticedHeartbeats => "noticed_heartbeats",
             Figure::RssGrowthKib => "rss_growth",
             Figure::FramingBytesPerEvent => "framing_per_event",
             Figure::RoundTripP50 => "round_trip_p50",
@@ -159,9 +162,8 @@ impl Figure {
             | Figure::Duplicated
             | Figure::Unexplained
             | Figure::RequestsSpent => Unit::Count,
-            Figure::PeakConnectsPerSecond | Figure::PeakReachedPerSecond | Figure::ZombieHeartbeats => {
-                Unit::Count
-            }
+            Figure::PeakConnectsPerSecond | Figure::PeakReachedPerSecond => Unit::Count,
+            Figure::ZombieHeartbeats | Figure::NoticedHeartbeats => Unit::Count,
             Figure::BystandersBeforeP50
             | Figure::BystandersBeforeP99
             | Figure::BystandersDuringP50
@@ -250,6 +252,10 @@ impl Figure {
             Figure::ZombieHeartbeats => {
                 let zombies = record.zombies.as_ref()?;
                 Some(or_never(zombies.gone_ms) / zombies.heartbeat_ms.max(1) as f64)
+            }
+            Figure::NoticedHeartbeats => {
+                let heartbeat_ms = record.parameters.heartbeat_ms?.max(1) as f64;
+                Some(Figure::NoticedMs.of(record)? / heartbeat_ms)
             }
             Figure::RssGrowthKib => Some(record.memory.as_ref()?.growth_kib as f64),
             Figure::FramingBytesPerEvent => Parts::per_event(record).map(|parts| parts.framing),

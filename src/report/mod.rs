@@ -20,6 +20,7 @@ mod chart;
 mod chart_bytes;
 mod chart_frontier;
 mod chart_memory;
+mod chart_notice;
 mod chart_opening;
 mod chart_percentiles;
 mod chart_recovery;

@@ -4,6 +4,7 @@ mod beside;
 mod comparison;
 mod fixture;
 mod looks;
+mod notice;
 mod scripted;
 mod verdicts;
 
@@ -216,7 +217,7 @@ fn a_client_looks_the_same_in_every_experiment() {
 }
 
 /// Every chart that a definition can ask for.
-const CHARTS: [Chart; 7] = [
+const CHARTS: [Chart; 11] = [
     Chart::Percentiles,
     Chart::Strip,
     Chart::BytesPerEvent,
@@ -224,4 +225,8 @@ const CHARTS: [Chart; 7] = [
     Chart::PollingFrontier,
     Chart::Timeline,
     Chart::RecoveryTimes,
+    Chart::Storm,
+    Chart::Zombies,
+    Chart::Notice,
+    Chart::Memory,
 ];

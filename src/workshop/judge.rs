@@ -1,6 +1,10 @@
 //! What a check works with: the student's program, and the findings.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use super::{
     client::Client,
@@ -9,6 +13,9 @@ use super::{
     invocation::Invocation,
     tail::Tail,
 };
+
+/// A file that is longer than this is read no further.
+pub(super) const FILE_BYTES: usize = 64 * 1024;
 
 /// What is judged.
 #[derive(Debug, Clone)]
@@ -69,6 +76,25 @@ impl Judge {
             Subject::File(path) => Ok(path),
             _ => Err(Stop::CouldNotTell("this exercise's answer is a file: give --file".into())),
         }
+    }
+
+    /// What the student's file holds.
+    pub(super) fn file_bytes(&self) -> Result<Vec<u8>, Stop> {
+        let path = self.file()?;
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(FILE_BYTES as u64).read_to_end(&mut bytes));
+        read.map_err(|error| Stop::CouldNotTell(format!("{} can't be read: {error}", path.display())))?;
+        Ok(bytes)
+    }
+
+    /// The lines of the student's file that say something: without what follows a `#`, each with its number.
+    pub(super) fn file_lines(&self) -> Result<Vec<(usize, String)>, Stop> {
+        let text = String::from_utf8_lossy(&self.file_bytes()?).into_owned();
+        let said = |(at, line): (usize, &str)| {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            (!line.is_empty()).then(|| (at + 1, line.to_owned()))
+        };
+        Ok(text.lines().enumerate().filter_map(said).collect())
     }
 
     /// Notes whether an expectation is met, and what was seen; returns whether it is. An expectation may be

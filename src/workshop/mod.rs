@@ -12,18 +12,22 @@
 //! | **`judge`** | what a check works with: the student's program and the findings; read this first |
 //! | `checks` | one file per exercise: what it expects |
 //! | `examine` | one check from start to end: the program started, judged within a limit, stopped |
-//! | `program`, `invocation`, `language`, `tail` | a student's program as a process; how a file becomes one |
+//! | `program`, `invocation`, `language`, `listening`, `tail` | a student's program as a process; how a file becomes one |
 //! | `http`, `body`, `stream`, `poll`, `socket` | a student's server, asked by raw bytes |
 //! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
+//! | `page` | a student's page, opened in a real browser |
 //! | `excerpt` | bytes as text that a terminal bears |
 //! | `terminal` | findings for people |
 //! | `progress`, `again` | what a room has done so far; noticing that a file was saved |
+//! | `board` | telling a class's board what a check said |
 //! | `verify` | the exercises themselves, held to what they say |
 //!
-//! Nothing here uses the lab's own server. The client side's judge is a script of raw bytes, since our own
-//! encoder would never write what a parser has to bear.
+//! No student's program is judged by the lab's own server or clients: the client side's judge is a script of raw
+//! bytes, since our own encoder would never write what a parser has to bear. Only where the lab itself is what a
+//! student predicts, in `checks/polling_frontier`, the two are run, and measured.
 
 pub mod again;
+pub mod board;
 mod body;
 pub mod catalogue;
 mod checks;
@@ -39,6 +43,8 @@ pub mod invocation;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod judge;
 pub mod language;
+mod listening;
+mod page;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod poll;
 mod program;

@@ -13,10 +13,17 @@ use tokio::{
     time::Instant,
 };
 
-use super::{invocation::Invocation, tail::Tail};
+use super::{
+    invocation::Invocation,
+    listening::{self, Listening},
+    tail::Tail,
+};
 
 /// How long a program may take from its start until its port is open.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(15);
+
+/// After this time a port that nobody is listed for is tried all the same.
+const LISTED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long a program may take to end when it is told to.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
@@ -42,12 +49,20 @@ impl Program {
         if let Some(stdout) = program.child.stdout.take() {
             output.follow(stdout);
         }
-        let deadline = Instant::now() + OPENS_WITHIN;
+        let begun = Instant::now();
+        let deadline = begun + OPENS_WITHIN;
         loop {
-            for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-                let address = SocketAddr::new(ip, port);
-                if TcpStream::connect(address).await.is_ok() {
-                    return Ok((program, address));
+            let listens = listening::on(port);
+            if let Listening::At(ip) = listens {
+                return Ok((program, SocketAddr::new(ip, port)));
+            }
+            // A port that something else passes on, as containers' ports are, is in no list.
+            if listens == Listening::Try || begun.elapsed() > LISTED_WITHIN {
+                for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+                    let address = SocketAddr::new(ip, port);
+                    if TcpStream::connect(address).await.is_ok() {
+                        return Ok((program, address));
+                    }
                 }
             }
             if let Some(status) = program.ended() {

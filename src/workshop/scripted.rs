@@ -1,6 +1,6 @@
 //! A server whose every byte is scripted, for judging clients.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -70,6 +70,7 @@ impl Act {
 pub(super) struct Scripted {
     /// Its address, as a URL with a path.
     pub(super) url: String,
+    address: SocketAddr,
     requests: Arc<Mutex<Vec<Heard>>>,
     task: JoinHandle<()>,
 }
@@ -80,7 +81,8 @@ impl Scripted {
         script: impl Fn(&Heard) -> Vec<Act> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/events", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        let url = format!("http://{address}/events");
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (known, script) = (Arc::clone(&requests), Arc::new(script));
         let task = tokio::spawn(async move {
@@ -94,7 +96,11 @@ impl Scripted {
                 }
             }
         });
-        Ok(Scripted { url, requests, task })
+        Ok(Scripted { url, address, requests, task })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The requests so far.

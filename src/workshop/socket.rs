@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::{Error, Message, protocol::WebSocketConfig};
+use tungstenite::{Error, Message, error::ProtocolError, protocol::WebSocketConfig};
 
 use super::http::{Place, Trouble};
 
@@ -69,6 +69,27 @@ impl Socket {
         }
     }
 
+    /// Sends several messages or frames by one write, as far as the system takes them.
+    pub(super) async fn send_at_once(&mut self, messages: Vec<Message>) -> Result<(), Trouble> {
+        let failed = |error: String| Trouble::new(format!("messages could not be sent: {error}"));
+        let sending = async {
+            for message in messages {
+                self.inner.feed(message).await?;
+            }
+            self.inner.flush().await
+        };
+        match timeout(OPENS_WITHIN, sending).await {
+            Ok(sent) => sent.map_err(|error| failed(error.to_string())),
+            Err(_) => Err(failed(format!("they were not taken within {} s", OPENS_WITHIN.as_secs()))),
+        }
+    }
+
+    /// Goes away without a goodbye.
+    pub(super) fn reset(self) {
+        // Where it is not possible, the connection is closed, which is a going away too.
+        let _ = self.inner.get_ref().set_zero_linger();
+    }
+
     /// The next frame or message of any sort.
     pub(super) async fn hear(&mut self, within: Duration) -> Result<Heard, Trouble> {
         self.hear_until(Instant::now() + within).await
@@ -89,7 +110,13 @@ impl Socket {
     async fn hear_until(&mut self, deadline: Instant) -> Result<Heard, Trouble> {
         let Ok(next) = timeout_at(deadline, self.inner.next()).await else { return Ok(Heard::Quiet) };
         Ok(match next {
-            None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_))) => Heard::End,
+            None
+            | Some(Err(
+                Error::ConnectionClosed
+                | Error::AlreadyClosed
+                | Error::Io(_)
+                | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+            )) => Heard::End,
             Some(Err(error)) => {
                 return Err(Trouble::new(format!("what came is no WebSocket message: {error}")));
             }

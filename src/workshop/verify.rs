@@ -137,7 +137,7 @@ async fn missing(exercises: &[Exercise], require: &[Language]) -> (Lacking, Vec<
         }
     };
     for language in Language::ALL {
-        let tool = language.tool().unwrap_or_default();
+        let tool = language.needs().unwrap_or_default();
         if !language.is_there().await {
             absent(tool.to_owned(), require.contains(&language));
             for exercise in exercises {

@@ -10,9 +10,12 @@ const BODY_BYTES: usize = 1024 * 1024;
 
 /// What somebody asks for.
 pub struct Request {
+    #[allow(dead_code)] // not every program has several methods
     pub method: String,
     pub path: String,
     query: String,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
     pub body: String,
 }
 
@@ -27,24 +30,30 @@ impl Request {
         let target = words.next().unwrap_or("");
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (path, query) = (path.to_string(), query.to_string());
-        let mut length = 0;
+        let mut headers = Vec::new();
         loop {
             let mut line = String::new();
             if reader.read_line(&mut line)? == 0 || line == "\r\n" {
                 break;
             }
             if let Some((name, value)) = line.split_once(':') {
-                if name.eq_ignore_ascii_case("content-length") {
-                    length = value.trim().parse().unwrap_or(0);
-                }
+                headers.push((name.to_ascii_lowercase(), value.trim().to_string()));
             }
         }
+        let mut request = Request { method, path, query, headers, body: String::new() };
+        let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         if length > BODY_BYTES {
             return Err(io::Error::other("the body is too long"));
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        Ok(Request { method, path, query, body: String::from_utf8_lossy(&body).into_owned() })
+        request.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(request)
+    }
+
+    /// A header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// A number from the query, such as `after` in `/poll?after=7`.

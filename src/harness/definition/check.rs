@@ -168,10 +168,10 @@ fn check_browser(client: &Client) -> Result<(), (&'static str, String)> {
     if client.stalled || client.own_process || client.upstream.is_some() {
         return Err(("browser", "leave out stalled, own_process and upstream: a page only reads".into()));
     }
-    if client.quiet_limit_ms.is_some() {
+    if client.quiet_limit_ms.is_some() || client.quiet_heartbeats.is_some() {
         let problem =
             "a page sees neither comments nor pings, so that it can't tell silence from nothing to say";
-        return Err(("quiet_limit_ms", problem.into()));
+        return Err(("quiet_limit_ms, quiet_heartbeats", problem.into()));
     }
     Ok(())
 }
@@ -314,6 +314,12 @@ fn check_profile(layout: Layout, profile: Profile) -> Result<(), (&'static str, 
     if profile.at_once == 0 || (profile.at_once > 1 && layout != Layout::Together) {
         let problem = "must be at least 1, and only the layout \"together\" takes more";
         return Err(("at_once", problem.into()));
+    }
+    if let Some(count) = profile.conditions_at_once
+        && (count == 0 || layout != Layout::Together || profile.at_once > 1)
+    {
+        let problem = "must be at least 1, with the layout \"together\", and without at_once";
+        return Err(("conditions_at_once", problem.into()));
     }
     if !(1..=1_000).contains(&profile.repetitions) {
         return Err(("repetitions", "must be from 1 to 1000".into()));

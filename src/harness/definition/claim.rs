@@ -152,6 +152,8 @@ pub enum Figure {
     ZombieMs,
     /// The same in heartbeats of the server.
     ZombieHeartbeats,
+    /// Heartbeats of the server, from the cut, where the conditions say how far they lie apart.
+    NoticedHeartbeats,
     /// KiB by which the server's resident memory grew while it published.
     RssGrowthKib,
     /// Bytes that the transport adds to the data, per delivered event: application bytes without the data

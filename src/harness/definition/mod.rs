@@ -122,6 +122,8 @@ pub enum Chart {
     Storm,
     /// How long the server counts dead readers, against its heartbeat's interval.
     Zombies,
+    /// How long a client takes to notice that its connection is dead, against the server's heartbeat's interval.
+    Notice,
     /// The server's memory while it publishes to readers that don't read.
     Memory,
 }
@@ -139,6 +141,9 @@ pub struct Profile {
     /// With the layout `together`: how many repetitions run at the same time.
     #[serde(default = "one_at_once")]
     pub at_once: u32,
+    /// With the layout `together`: how many sets of conditions run at the same time; all where it is not said.
+    #[serde(default)]
+    pub conditions_at_once: Option<u32>,
 }
 
 fn one_at_once() -> u32 {

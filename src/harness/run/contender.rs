@@ -23,8 +23,10 @@ use crate::{
     transport::Transport,
 };
 
-/// How long readers may take to open.
+/// How long readers may take to open. Pages of a session come up one after the other, since a driver obeys one
+/// command at a time, and each of them takes a core for a while.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(20);
+const PAGES_OPEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// From one reader's opening to the next one's: thousands that open at once would be a storm of their own.
 const OPENING_PACE: Duration = Duration::from_micros(200);
@@ -240,14 +242,20 @@ pub(super) async fn wait_until_open(contender: &Contender<'_>) -> Result<(), Fai
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    let _ = tokio::time::timeout(OPENS_WITHIN, done).await;
+    let limit = opens_within(contender.client);
+    let _ = tokio::time::timeout(limit, done).await;
     let closed = contender.readers.iter().filter(|reader| !reader.notes.is_open());
     let cause = closed.clone().find_map(|reader| reader.notes.last_cause()).map(|cause| cause.to_string());
     let (all, missing) = (contender.readers.len(), closed.count());
     if missing == 0 {
         return Ok(());
     }
-    Err(Failure::NotOpen { client: contender.client.name.clone(), open: all - missing, all, cause })
+    let client = contender.client.name.clone();
+    Err(Failure::NotOpen { client, open: all - missing, all, within_s: limit.as_secs(), cause })
+}
+
+fn opens_within(client: &Client) -> Duration {
+    if client.browser { PAGES_OPEN_WITHIN } else { OPENS_WITHIN }
 }
 
 /// Waits until every reader that can still get everything has it.

@@ -54,8 +54,8 @@ enum Failure {
     Site(#[from] SiteError),
     #[error(transparent)]
     Control(#[from] ControlError),
-    #[error("{open} of {all} readers of {client} opened within {} s{}", contender::OPENS_WITHIN.as_secs(), .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
-    NotOpen { client: String, open: usize, all: usize, cause: Option<String> },
+    #[error("{open} of {all} readers of {client} opened within {within_s} s{}", .cause.as_ref().map(|cause| format!("; the last was {cause}")).unwrap_or_default())]
+    NotOpen { client: String, open: usize, all: usize, within_s: u64, cause: Option<String> },
     #[error("{0} of {1} bystanders opened: ask for fewer of them")]
     NoBystanders(usize, u32),
     #[error("a reader that was to be stalled could not open: {0}")]

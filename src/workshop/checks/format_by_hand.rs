@@ -1,12 +1,12 @@
 //! An event stream that was typed by hand, read as the standard says.
 
-use std::{fs::File, io::Read as _, num::NonZeroUsize};
+use std::num::NonZeroUsize;
 
 use sse_core::{SseDecoder, SseEvent};
 
 use crate::workshop::{
     finding::{Expectation, Saw},
-    judge::{Judge, Stop},
+    judge::{FILE_BYTES, Judge, Stop},
 };
 
 pub(super) const EXPECTATIONS: &[Expectation] = &[
@@ -58,8 +58,6 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
 ];
 
 const BYTES: usize = 200;
-/// A file that is longer than this is read no further.
-const READ_BYTES: u64 = 64 * 1024;
 
 /// Type, id and data of each event. An id stays for the events after it.
 const WANTED: [(&str, &str, &str); 4] = [
@@ -77,10 +75,7 @@ struct Read {
 }
 
 pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
-    let path = judge.file()?;
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(READ_BYTES).read_to_end(&mut bytes));
-    read.map_err(|error| Stop::CouldNotTell(format!("{} can't be read: {error}", path.display())))?;
+    let bytes = judge.file_bytes()?;
 
     let begins = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let line = begins.split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
@@ -128,7 +123,7 @@ pub(super) async fn judge(judge: &mut Judge) -> Result<(), Stop> {
 }
 
 fn interpret(bytes: &[u8]) -> Read {
-    let limit = NonZeroUsize::new(READ_BYTES as usize).unwrap_or(NonZeroUsize::MIN);
+    let limit = NonZeroUsize::new(FILE_BYTES).unwrap_or(NonZeroUsize::MIN);
     let mut decoder = SseDecoder::with_limit(limit);
     let mut rest = bytes::Bytes::copy_from_slice(bytes);
     let mut read = Read::default();

@@ -1,13 +1,20 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
+mod browser_page;
+mod choose_a_transport;
 mod first_stream;
 mod format_by_hand;
+mod heartbeats;
 mod long_poll_no_loss;
 mod multiline;
+mod mystery_server;
 mod names_ids_retry;
+mod polling_frontier;
 mod reconnecting_client;
+mod resume;
 mod short_poll_cursor;
 mod sse_parser;
+mod websocket_echo_broadcast;
 
 use std::{future::Future, pin::Pin};
 
@@ -46,8 +53,15 @@ checks! {
     "02-format-by-hand" => format_by_hand,
     "03-names-ids-retry" => names_ids_retry,
     "04-multiline" => multiline,
+    "05-browser-page" => browser_page,
     "06-short-poll-cursor" => short_poll_cursor,
     "07-long-poll-no-loss" => long_poll_no_loss,
+    "08-websocket-echo-broadcast" => websocket_echo_broadcast,
+    "09-heartbeats" => heartbeats,
+    "10-resume" => resume,
+    "15-polling-frontier" => polling_frontier,
+    "16-mystery-server" => mystery_server,
+    "17-choose-a-transport" => choose_a_transport,
     "18-sse-parser" => sse_parser,
     "19-reconnecting-client" => reconnecting_client,
 }

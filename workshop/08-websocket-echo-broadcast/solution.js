@@ -1,0 +1,20 @@
+// A room: what one reader says, all of them hear, the one who said it too.
+
+import { WebSocket, WebSocketServer } from "ws";
+
+const port = Number(process.env.PORT ?? 3000);
+const server = new WebSocketServer({ host: "127.0.0.1", port, path: "/ws" });
+
+server.on("connection", (socket) => {
+  socket.on("message", (data, isBinary) => {
+    for (const reader of server.clients) {
+      if (reader.readyState === WebSocket.OPEN) {
+        reader.send(data, { binary: isBinary });
+      }
+    }
+  });
+  // Without this, one broken frame would end the program.
+  socket.on("error", (error) => console.error(error.message));
+});
+
+server.on("listening", () => console.log(`listening on http://127.0.0.1:${port}`));

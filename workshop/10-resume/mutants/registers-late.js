@@ -1,0 +1,50 @@
+// A feed of notices. A reader who was cut off says which one came last, and misses none.
+
+import { once } from "node:events";
+import http from "node:http";
+
+const port = Number(process.env.PORT ?? 3000);
+const events = []; // an event's id is its place here, counted from one
+const readers = new Set();
+
+const server = http.createServer(async (request, response) => {
+  if (request.method === "POST" && request.url === "/publish") {
+    let data = "";
+    request.setEncoding("utf8");
+    for await (const piece of request) {
+      data += piece;
+    }
+    const event = { id: events.length + 1, data };
+    events.push(event);
+    for (const reader of readers) {
+      send(reader, event);
+    }
+    response.writeHead(201, { "Content-Type": "application/json" });
+    response.end(JSON.stringify({ id: event.id }));
+  } else if (request.method === "GET" && request.url === "/events") {
+    response.writeHead(200, {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-cache",
+    });
+    response.flushHeaders();
+    // Whoever comes without an id, or with one that never was, begins at the present.
+    const last = Number(request.headers["last-event-id"] ?? events.length);
+    const isKnown = Number.isInteger(last) && last >= 0 && last <= events.length;
+    response.on("close", () => readers.delete(response));
+    for (const event of events.slice(isKnown ? last : events.length)) {
+      // A slow reader takes no memory: what it has not taken yet is not written.
+      if (!send(response, event)) {
+        await once(response, "drain");
+      }
+    }
+    readers.add(response);
+  } else {
+    response.writeHead(404).end("there are only /publish and /events\n");
+  }
+});
+
+function send(reader, { id, data }) {
+  return reader.write(`id: ${id}\ndata: ${data}\n\n`);
+}
+
+server.listen(port, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${port}`));
