@@ -145,7 +145,6 @@ pub(crate) fn subscription(url: impl AsRef<str>, policy: Policy) -> Subscription
     subscription.policy.plain = env!("CARGO_CRATE_NAME") == "client_plain";
     subscription
 }
-}
 
 pub(crate) fn fixed(millis: u64) -> Policy {
     Policy { reconnect: Reconnect::Fixed(Duration::from_millis(millis)), ..Policy::default() }
