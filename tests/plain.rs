@@ -12,5 +12,7 @@ mod conformance;
 mod server_disconnect;
 #[path = "server_limits.rs"]
 mod server_limits;
+#[path = "server_long_poll.rs"]
+mod server_long_poll;
 #[path = "server_streams.rs"]
 mod server_streams;

@@ -7,60 +7,46 @@
 // Each bench is a crate of its own and uses what it needs.
 #![allow(dead_code, unreachable_pub)]
 
+mod mark;
+mod reader;
+
 use std::{
-    cell::Cell,
-    env,
-    io::{BufRead as _, BufReader, Write as _},
+    cell::RefCell,
+    env, fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     rc::Rc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use pushlab::{
     clock::Clock,
     event::Draft,
+    feed::{Channel, Limits},
     harness::process,
     server::{self, Config, State},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpSocket, TcpStream},
     runtime::Runtime,
     task::{JoinSet, LocalSet},
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::{
+    mark::PAYLOAD,
+    reader::{Look, Seen, Way},
+};
+use self::{mark::data, reader::Reader};
+
 const SERVE: &str = "PUSHLAB_BENCH_SERVES";
 const PLAIN: &str = "plain";
 
-/// What the last event of a burst has in its data, and no other.
-const END: &[u8] = b"END";
-
-/// An event's bytes of data.
-pub const PAYLOAD: usize = 100;
-
-/// Readers per source address: a system has some 28,000 ports for each.
-const PER_ADDRESS: usize = 8_000;
-
-/// What readers read by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    Floor,
-    Sse,
-    WebSocket,
-    LongPoll,
-}
-
-impl Way {
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Floor => "tcp-floor",
-            Way::Sse => "sse",
-            Way::WebSocket => "websocket",
-            Way::LongPoll => "long-poll",
-        }
-    }
+/// The ways that a bench's arguments name, or all of them.
+pub fn named(words: &[String], all: &[Way]) -> Vec<Way> {
+    let is_named = |way: &&Way| words.iter().any(|word| word == way.name());
+    let named: Vec<Way> = all.iter().filter(is_named).copied().collect();
+    if named.is_empty() { all.to_vec() } else { named }
 }
 
 /// Serves, if this process was started to; does not return then.
@@ -70,7 +56,7 @@ pub fn serve_if_asked() {
     std::process::exit(0);
 }
 
-/// Takes orders by the line: `publish EVENTS PER_SECOND`, answered once the last has been published.
+/// Takes orders by the line: `publish CHANNEL EVENTS PER_SECOND`, answered once the last has been published.
 async fn serve(plain: bool) {
     server::max_connections();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -80,33 +66,41 @@ async fn serve(plain: bool) {
         max_connections: 18_000,
         readers_per_channel: 18_000,
         hosts: vec!["lab".to_owned()],
+        // Whoever is behind for a moment is not to miss anything: it is losses that are counted.
+        feed: Limits { events_per_channel: 100_000, bytes_per_channel: 64 << 20, ..Limits::default() },
         ..Config::default()
     };
-    let state = State::new(config, Clock::start());
+    let clock = Clock::inherited();
+    let state = State::new(config, clock);
     println!("{} {}", http.local_addr().expect("bound"), floor.local_addr().expect("bound"));
     let shutdown = CancellationToken::new();
     tokio::spawn(server::floor::run(floor, state.feed().clone(), shutdown.clone()));
     tokio::spawn(server::run(http, state.clone(), shutdown.clone()));
-    let channel = state.feed().channel(&"bench".parse().expect("a good name")).expect("room");
     let orders = std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
             let words: Vec<&str> = line.split(' ').collect();
-            let ["publish", events, rate] = words.as_slice() else { continue };
-            let (events, rate): (u32, f64) =
-                (events.parse().expect("a number"), rate.parse().expect("a rate"));
-            let start = Instant::now();
-            for event in 1..=events {
-                // On an intended schedule, whatever the server does meanwhile.
-                let due = start + Duration::from_secs_f64(f64::from(event) / rate);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                let word = if event == events { "END" } else { "..." };
-                channel.publish(Draft::message(format!("{word:x<PAYLOAD$}"))).expect("fits");
-            }
-            println!("published");
+            let ["publish", channel, events, rate] = words.as_slice() else { continue };
+            let channel = state.feed().channel(&channel.parse().expect("a good name")).expect("room");
+            let (events, rate) = (events.parse().expect("a number"), rate.parse().expect("a rate"));
+            std::thread::spawn(move || {
+                publish(&channel, events, rate, clock);
+                println!("published");
+            });
         }
     });
     let _ = tokio::task::spawn_blocking(move || orders.join()).await;
     shutdown.cancel();
+}
+
+/// Publishes events on an intended schedule, whatever the server does meanwhile. They carry the numbers that
+/// the channel gives them, and the times at which they are due.
+fn publish(channel: &Channel, events: u64, rate: f64, clock: Clock) {
+    let (start, first) = (clock.now(), channel.head().sequence);
+    for event in 1..=events {
+        let due = start + Duration::from_secs_f64(event as f64 / rate);
+        std::thread::sleep(due.since(clock.now()));
+        channel.publish(Draft::message(data(first + event, due))).expect("fits");
+    }
 }
 
 /// The server's process.
@@ -116,12 +110,17 @@ pub struct Site {
     answers: BufReader<ChildStdout>,
     http: SocketAddr,
     floor: SocketAddr,
+    pub clock: Clock,
+    /// How many events each channel has by now.
+    published: std::collections::HashMap<String, u64>,
 }
 
 impl Site {
     pub fn start(plain: bool) -> Self {
+        let clock = Clock::start();
         let mut child = Command::new(env::current_exe().expect("this program"))
             .env(SERVE, if plain { PLAIN } else { "handover" })
+            .env(Clock::ANCHOR_VARIABLE, clock.anchor_ns().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -132,11 +131,15 @@ impl Site {
         answers.read_line(&mut line).expect("an answer");
         let (http, floor) = line.trim().split_once(' ').expect("two addresses");
         let (http, floor) = (http.parse().expect("one"), floor.parse().expect("one"));
-        Site { child, orders, answers, http, floor }
+        Site { child, orders, answers, http, floor, clock, published: Default::default() }
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    fn address(&self, way: Way) -> SocketAddr {
+        if way == Way::Floor { self.floor } else { self.http }
     }
 
     pub fn cpu(&self) -> Duration {
@@ -147,13 +150,48 @@ impl Site {
         process::usage(self.pid()).rss_kib.expect("this system tells")
     }
 
-    /// Publishes so many events at a rate; `published` waits until it is done.
-    pub fn publish(&mut self, events: u32, rate: f64) {
-        writeln!(self.orders, "publish {events} {rate}").expect("the server reads");
+    /// How many files and sockets the server has open, where the system tells.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// How long each of the server's threads ran, by their ids.
+    pub fn threads(&self) -> Vec<(u32, Duration)> {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.pid())) else { return Vec::new() };
+        let one = |task: fs::DirEntry| {
+            let id = task.file_name().to_str()?.parse().ok()?;
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            let nanos = text.split(' ').next()?.parse().ok()?;
+            Some((id, Duration::from_nanos(nanos)))
+        };
+        tasks.filter_map(|task| one(task.ok()?)).collect()
+    }
+
+    /// Publishes so many events at a rate, and gives the number of the last; `published` waits until it is
+    /// done.
+    pub fn publish(&mut self, channel: &str, events: u64, rate: f64) -> u64 {
+        writeln!(self.orders, "publish {channel} {events} {rate}").expect("the server reads");
+        let published = self.published.entry(channel.to_owned()).or_default();
+        *published += events;
+        *published
     }
 
     pub fn published(&mut self) {
         self.answers.read_line(&mut String::new()).expect("the server answers");
+    }
+
+    /// Starts the server's own source on a channel.
+    pub fn start_source(&self, channel: &str, rate: f64) {
+        let body = format!(r#"{{"rate":{rate},"payload_bytes":{PAYLOAD},"pattern":"steady"}}"#);
+        let request = format!(
+            "PUT /channels/{channel}/source HTTP/1.1\r\nhost: lab\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut tcp = std::net::TcpStream::connect(self.http).expect("connects");
+        tcp.write_all(request.as_bytes()).expect("writes");
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).expect("answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
 
@@ -166,55 +204,35 @@ impl Drop for Site {
 
 /// Readers that have been told that they read.
 pub struct Crowd {
-    readers: Vec<TcpStream>,
+    readers: Vec<Reader>,
 }
 
 impl Crowd {
-    /// Opens so many, a few hundred at a time.
-    pub async fn open(site: &Site, way: Way, count: usize) -> Self {
-        let address = if way == Way::Floor { site.floor } else { site.http };
+    /// Opens so many on a channel, a few hundred at a time.
+    pub async fn open(site: &Site, way: Way, channel: &str, count: usize) -> Self {
+        let address = site.address(way);
         let mut readers = Vec::with_capacity(count);
-        let cursor = if way == Way::LongPoll { cursor(site.http).await } else { String::new() };
         while readers.len() < count {
             let mut opening = JoinSet::new();
             for number in readers.len()..count.min(readers.len() + 250) {
-                let cursor = cursor.clone();
-                opening.spawn(async move { open(address, way, number / PER_ADDRESS, &cursor).await });
+                let channel = channel.to_owned();
+                opening.spawn(async move { Reader::open(address, way, channel, number).await });
             }
             readers.extend(opening.join_all().await);
         }
         Crowd { readers }
     }
 
-    /// Waits until each has read the last event of a burst, and gives the crowd back.
-    pub async fn read_to_end_of_burst(self) -> Self {
+    /// Waits until each has read the event of this number, and gives the crowd back, and what all have seen.
+    pub async fn read_to(self, last: u64, look: Look, clock: Clock) -> (Self, Seen) {
         let local = LocalSet::new();
-        let scratch = Rc::new(Cell::new(vec![0; 256 << 10]));
+        let (scratch, seen) = (Rc::new(RefCell::new(vec![0; 256 << 10])), Rc::new(RefCell::new(Seen::new())));
         let reading: Vec<_> = self
             .readers
             .into_iter()
-            .map(|tcp| {
-                let scratch = Rc::clone(&scratch);
-                local.spawn_local(async move {
-                    loop {
-                        tcp.readable().await.expect("open");
-                        // One after the other into the same memory: nothing is kept of it.
-                        let mut memory = scratch.take();
-                        let read = tcp.try_read(&mut memory);
-                        let done = match read {
-                            Ok(0) => panic!("the server ended the stream"),
-                            Ok(read) => {
-                                let tail = &memory[read.saturating_sub(2 * PAYLOAD)..read];
-                                tail.windows(END.len()).any(|three| three == END)
-                            }
-                            Err(_) => false,
-                        };
-                        scratch.set(memory);
-                        if done {
-                            return tcp;
-                        }
-                    }
-                })
+            .map(|reader| {
+                let (scratch, seen) = (Rc::clone(&scratch), Rc::clone(&seen));
+                local.spawn_local(reader.read_to(last, look, clock, scratch, seen))
             })
             .collect();
         let mut readers = Vec::with_capacity(reading.len());
@@ -225,7 +243,9 @@ impl Crowd {
                 }
             })
             .await;
-        Crowd { readers }
+        drop(local);
+        let seen = seen.replace(Seen::new());
+        (Crowd { readers }, seen)
     }
 
     /// Nobody.
@@ -236,42 +256,4 @@ impl Crowd {
     pub fn len(&self) -> usize {
         self.readers.len()
     }
-}
-
-async fn cursor(http: SocketAddr) -> String {
-    let mut tcp = TcpStream::connect(http).await.expect("connects");
-    let request = "GET /channels/bench/short-poll HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n\r\n";
-    tcp.write_all(request.as_bytes()).await.expect("writes");
-    let mut answer = String::new();
-    tcp.read_to_string(&mut answer).await.expect("answers");
-    let (_, rest) = answer.split_once("\"cursor\":\"").expect("a cursor");
-    rest.split('"').next().expect("a cursor").to_owned()
-}
-
-/// One reader, subscribed: the bytes that say so have been read.
-async fn open(address: SocketAddr, way: Way, source: usize, cursor: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    let source = Ipv4Addr::new(127, 0, 0, 2 + source as u8);
-    socket.bind(SocketAddr::from((source, 0))).expect("a port");
-    let mut tcp = socket.connect(address).await.expect("connects");
-    let head = |rest: &str| format!("GET /channels/bench/{rest}\r\n\r\n");
-    let (request, opened) = match way {
-        Way::Floor => ("bench\n".to_owned(), &b"\xff\xff\xff\xff"[..]),
-        Way::Sse => (head("sse HTTP/1.1\r\nhost: lab"), &b"id: "[..]),
-        Way::WebSocket => (
-            head(
-                "websocket HTTP/1.1\r\nhost: lab\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==",
-            ),
-            &b"\"cursor\":"[..],
-        ),
-        Way::LongPoll => (head(&format!("long-poll?after={cursor}&wait=55 HTTP/1.1\r\nhost: lab")), &b""[..]),
-    };
-    // Ports that wait for late segments would run out over the cycles.
-    tcp.set_zero_linger().expect("open");
-    tcp.write_all(request.as_bytes()).await.expect("writes");
-    let mut read = Vec::new();
-    while !opened.is_empty() && !read.windows(opened.len()).any(|window| window == opened) {
-        assert!(tcp.read_buf(&mut read).await.expect("reads") > 0, "no stream: {read:?}");
-    }
-    tcp
 }

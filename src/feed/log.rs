@@ -29,7 +29,7 @@ impl Batch {
 }
 
 /// How much one read may yield; what is beyond is there for the next read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReadLimit {
     /// Events.
     pub events: usize,

@@ -9,7 +9,7 @@ use std::{
     net::{Shutdown, SocketAddr},
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -17,6 +17,7 @@ use std::{
 };
 
 use axum::extract::FromRequestParts;
+use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::{
@@ -120,7 +121,7 @@ pub(crate) struct Cut {
     abort: CancellationToken,
     how: AtomicU8,
     /// Who else is to be told of a cut, besides those who wait for it.
-    told: OnceLock<Waker>,
+    told: Mutex<Option<Waker>>,
 }
 
 impl Cut {
@@ -131,7 +132,7 @@ impl Cut {
             kill: abort.child_token(),
             abort: abort.clone(),
             how: AtomicU8::new(0),
-            told: OnceLock::new(),
+            told: Mutex::default(),
         }
     }
 
@@ -152,14 +153,19 @@ impl Cut {
         self.wake();
     }
 
-    /// Wakes `waker` at each cut by an order, and not when the server shuts down. A cut from before is not
-    /// told: look after this.
+    /// Wakes `waker` at each cut by an order, and not when the server shuts down; of several the last one. A
+    /// cut from before is not told: look after this.
     pub(crate) fn tell(&self, waker: Waker) {
-        let _ = self.told.set(waker);
+        *self.told.lock() = Some(waker);
+    }
+
+    /// Tells nobody any more.
+    pub(crate) fn tell_nobody(&self) {
+        *self.told.lock() = None;
     }
 
     fn wake(&self) {
-        if let Some(waker) = self.told.get() {
+        if let Some(waker) = &*self.told.lock() {
             waker.wake_by_ref();
         }
     }
@@ -219,28 +225,31 @@ pub(crate) struct Wire {
     cut: Option<Arc<Cut>>,
     tap: Option<Arc<Tap>>,
     gate: Option<Arc<Gate>>,
+    /// What was read from the socket already, by whoever had it before.
+    ahead: Bytes,
     _place: OwnedSemaphorePermit,
 }
 
 impl Wire {
-    pub(crate) fn new(
-        tcp: TcpStream,
-        cut: Arc<Cut>,
-        tap: Arc<Tap>,
-        gate: Arc<Gate>,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
-        Wire { tcp, cut: Some(cut), tap: Some(tap), gate: Some(gate), _place: place }
+    pub(crate) fn new(tcp: TcpStream, cut: Arc<Cut>, tap: Arc<Tap>, place: OwnedSemaphorePermit) -> Self {
+        Wire { tcp, cut: Some(cut), tap: Some(tap), gate: None, ahead: Bytes::new(), _place: place }
     }
 
     /// A stream without HTTP.
     pub(crate) fn bare(tcp: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Wire { tcp, cut: None, tap: None, gate: None, _place: place }
+        Wire { tcp, cut: None, tap: None, gate: None, ahead: Bytes::new(), _place: place }
     }
 
-    /// The stream has left HTTP and does not come back.
-    pub(crate) fn departed(mut self) -> Self {
+    /// The stream has left HTTP, with what HTTP has not read of what it was given.
+    pub(crate) fn departed(mut self) -> (Self, Bytes) {
         self.gate = None;
+        let ahead = std::mem::take(&mut self.ahead);
+        (self, ahead)
+    }
+
+    /// The stream is HTTP's, which is to read first what has been read ahead.
+    pub(crate) fn in_http(mut self, gate: Arc<Gate>, ahead: Bytes) -> Self {
+        (self.gate, self.ahead) = (Some(gate), ahead);
         self
     }
 
@@ -308,6 +317,13 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            // The tap has seen these.
+            let fits = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..fits]);
+            self.ahead.advance(fits);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
         if buf.filled().len() > before

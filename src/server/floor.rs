@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Config,
     connection::Wire,
-    handover::{Format, Habits, Handed, Writers},
+    handover::{Format, GiveBack, Habits, Handed, Writers},
 };
 use crate::{
     event::Cursor,
@@ -56,7 +56,15 @@ pub async fn run(listener: TcpListener, feed: Arc<Feed>, shutdown: CancellationT
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let tasks = TaskTracker::new();
     // There is no way to say goodbye, so streams end when the server does.
-    let writers = Writers::start(habits(), &shutdown, &shutdown, tasks.clone());
+    let nothing_is_given_back: Arc<GiveBack> = Arc::new(|_, _, _| {});
+    let writers = Writers::start(
+        Habits::of(&Config::default()),
+        &shutdown,
+        &shutdown,
+        tasks.clone(),
+        &nothing_is_given_back,
+    );
+    let writers = Arc::new(writers);
     loop {
         let tcp = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -85,11 +93,6 @@ pub async fn run(listener: TcpListener, feed: Arc<Feed>, shutdown: CancellationT
     Ok(())
 }
 
-fn habits() -> Habits {
-    let Config { heartbeat, silence, write_batch, .. } = Config::default();
-    Habits { heartbeat, dead_after: heartbeat * 2, silence, limit: write_batch, protocol: Default::default() }
-}
-
 /// Reads the client's line and hands the connection over.
 async fn begin(
     tcp: TcpStream,
@@ -104,7 +107,7 @@ async fn begin(
     tokio::time::timeout(LINE_WITHIN, limited.read_line(&mut line)).await??;
     let handed = subscribe(feed, &line).map_err(io::Error::other)?;
     // The client has nothing more to say.
-    writers.take(Wire::bare(tcp.into_inner(), place), Bytes::new(), handed);
+    writers.take(Wire::bare(tcp.into_inner(), place), Bytes::new(), handed, None);
     Ok(())
 }
 
@@ -117,12 +120,7 @@ fn subscribe(feed: &Feed, line: &str) -> Result<Handed, Box<dyn std::error::Erro
         None => (line, None),
     };
     let channel = feed.channel(&name.parse()?)?;
-    Ok(Handed {
-        cursor: channel.follow(after, ReadLimit::default())?.cursor(),
-        channel,
-        format: Format::Floor,
-        reader: None,
-        opening: Bytes::copy_from_slice(&SUBSCRIBED.to_be_bytes()),
-        may_publish: false,
-    })
+    let cursor = channel.follow(after, ReadLimit::default())?.cursor();
+    let opening = Bytes::copy_from_slice(&SUBSCRIBED.to_be_bytes());
+    Ok(Handed { opening, ..Handed::new(channel, Format::Floor, cursor) })
 }

@@ -7,12 +7,13 @@ use std::{
     future::poll_fn,
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::Poll,
     time::{Duration, Instant},
 };
 
 use axum::Router;
+use bytes::Bytes;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
@@ -29,7 +30,7 @@ use super::{
     config::Config,
     connection::{Connection, Cut, OnConnection, Wire},
     handover::{
-        Writers,
+        GiveBack, Writers,
         departure::{Departure, Gate},
     },
     memory::{self, Fullest},
@@ -119,6 +120,31 @@ pub async fn run_second_origin(
     accept(listener, second_origin::app(state.clone()), limit, state, shutdown).await
 }
 
+/// What it takes to serve a connection.
+struct Serving {
+    router: Router,
+    state: State,
+    ends: Ends,
+    writers: Writers,
+}
+
+impl Serving {
+    fn new(router: Router, state: State, ends: Ends) -> Arc<Self> {
+        Arc::new_cyclic(|serving: &Weak<Serving>| {
+            let serving = serving.clone();
+            let give_back: Arc<GiveBack> = Arc::new(move |wire, connection, ahead| {
+                // Without it the server has ended, and so does the connection.
+                let Some(serving) = serving.upgrade() else { return };
+                let tasks = serving.ends.tasks.clone();
+                tasks.spawn(async move { serving.speak_http(wire, connection, ahead).await });
+            });
+            let (habits, tasks) = (state.habits(), ends.tasks.clone());
+            let writers = Writers::start(habits, &ends.shutdown, &ends.abort, tasks, &give_back);
+            Serving { router, state, ends, writers }
+        })
+    }
+}
+
 /// Accepts connections and serves them until `shutdown`.
 async fn accept(
     listener: TcpListener,
@@ -130,7 +156,7 @@ async fn accept(
     let ends = Ends { shutdown, abort: CancellationToken::new(), tasks: TaskTracker::new() };
     let places = Arc::new(Semaphore::new(limit));
     let refused = Arc::new(Semaphore::new(REFUSED_AT_A_TIME));
-    let writers = Writers::start(state.habits(), &ends.shutdown, &ends.abort, ends.tasks.clone());
+    let serving = Serving::new(router, state.clone(), ends.clone());
     let mut fullest = Fullest::default();
     let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
@@ -160,9 +186,8 @@ async fn accept(
         };
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             fullest.see(limit - places.available_permits());
-            let serving =
-                serve(tcp, place, router.clone(), state.clone(), ends.clone(), Arc::clone(&writers));
-            ends.tasks.spawn(serving);
+            let serving = Arc::clone(&serving);
+            ends.tasks.spawn(async move { serving.serve(tcp, place).await });
         } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
             ends.tasks.spawn(refuse(tcp, place, limit, ends.abort.clone()));
         }
@@ -180,74 +205,91 @@ async fn accept(
     Ok(())
 }
 
-/// Serves one connection to its end, or until it leaves HTTP for good.
-async fn serve(
-    tcp: TcpStream,
-    place: OwnedSemaphorePermit,
-    router: Router,
-    state: State,
-    ends: Ends,
-    writers: Arc<Writers>,
-) {
-    let config = state.config();
-    if let Err(error) = prepare(&tcp, config) {
-        tracing::debug!(%error, "connection lost before its first request");
-        return;
-    }
-    let local = tcp.local_addr().ok();
-    let cut = Arc::new(Cut::new(&ends.shutdown, &ends.abort));
-    let tap = Arc::new(Tap::new(Arc::clone(state.wires())));
-    let gate = Arc::<Gate>::default();
-    let connection = Connection::new(Arc::clone(&cut), ends.tasks.clone(), local)
-        .with(Arc::clone(&tap), Arc::clone(&gate));
-    let connection = OnConnection(Arc::new(connection));
-    let (wires, on_request) = (Arc::clone(state.wires()), Arc::clone(&tap));
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        if on_request.is_on() {
-            on_request.begins(request.method() == http::Method::HEAD, wires.named_by(&request));
+impl Serving {
+    /// Serves one connection.
+    async fn serve(&self, tcp: TcpStream, place: OwnedSemaphorePermit) {
+        if let Err(error) = prepare(&tcp, self.state.config()) {
+            tracing::debug!(%error, "connection lost before its first request");
+            return;
         }
-        request.extensions_mut().insert(connection.clone());
-        Box::pin(router.clone().oneshot(request))
-    });
-    let wire = Wire::new(tcp, Arc::clone(&cut), tap, Arc::clone(&gate), place);
-    let mut http = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(wire), service);
-    let mut closing = false;
-    loop {
-        let over = poll_fn(|context| match http.poll_without_shutdown(context) {
-            // To hyper an event stream's answer goes on, but it has no further part in it.
-            Poll::Pending if gate.is_open() => Poll::Ready(Ok(())),
-            polled => polled,
-        });
-        tokio::select! {
-            biased;
-            () = cut.killed() => break,
-            () = cut.closed(), if !closing => {
-                closing = true;
-                std::pin::Pin::new(&mut http).graceful_shutdown();
+        let local = tcp.local_addr().ok();
+        let cut = Arc::new(Cut::new(&self.ends.shutdown, &self.ends.abort));
+        let tap = Arc::new(Tap::new(Arc::clone(self.state.wires())));
+        let gate = Arc::<Gate>::default();
+        let connection = Connection::new(Arc::clone(&cut), self.ends.tasks.clone(), local)
+            .with(Arc::clone(&tap), Arc::clone(&gate));
+        let wire = Wire::new(tcp, cut, tap, place);
+        self.speak_http(wire, Arc::new(connection), Bytes::new()).await;
+    }
+
+    /// Speaks HTTP on a connection to its end, or until it leaves HTTP. What has been read of the next request
+    /// already comes first.
+    async fn speak_http(&self, wire: Wire, connection: Arc<Connection>, ahead: Bytes) {
+        let config = self.state.config();
+        let gate = connection.gate.clone().unwrap_or_default();
+        let cut = Arc::clone(&connection.cut);
+        let service = service_fn(|mut request: http::Request<Incoming>| {
+            if let Some(tap) = connection.tap.as_ref().filter(|tap| tap.is_on()) {
+                tap.begins(request.method() == http::Method::HEAD, self.state.wires().named_by(&request));
             }
-            over = over => {
-                if let Err(error) = over {
-                    // Clients come and go as they like; this is for somebody who is looking for it.
-                    tracing::debug!(%error, "connection ended early");
+            request.extensions_mut().insert(OnConnection(Arc::clone(&connection)));
+            let (answering, gate) = (self.router.clone().oneshot(request), Arc::clone(&gate));
+            Box::pin(async move {
+                let answer = answering.await;
+                if answer.as_ref().is_ok_and(|answer| gate.holds_back(answer)) {
+                    std::future::pending::<()>().await;
+                }
+                answer
+            })
+        });
+        let mut http = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(config.header_timeout)
+            .max_buf_size(BUFFER_BYTES)
+            .serve_connection(TokioIo::new(wire.in_http(Arc::clone(&gate), ahead)), service);
+        let mut closing = false;
+        loop {
+            let over = poll_fn(|context| match http.poll_without_shutdown(context) {
+                // To hyper an event stream's answer goes on, and a poll's has not begun, but it has no further
+                // part in either.
+                Poll::Pending if gate.is_open() => Poll::Ready(Ok(())),
+                polled => polled,
+            });
+            tokio::select! {
+                biased;
+                () = cut.killed() => break,
+                () = cut.closed(), if !closing => {
+                    closing = true;
+                    std::pin::Pin::new(&mut http).graceful_shutdown();
+                }
+                over = over => {
+                    if let Err(error) = over {
+                        // Clients come and go as they like; this is for somebody who is looking for it.
+                        tracing::debug!(%error, "connection ended early");
+                        return;
+                    }
+                    let parts = http.into_parts();
+                    let (wire, unread) = parts.io.into_inner().departed();
+                    let leftover = joined(parts.read_buf, unread);
+                    match gate.take() {
+                        Some(Departure::Stream(handed)) => {
+                            self.writers.take(wire, leftover, handed, Some(&connection));
+                        }
+                        // Whoever waits for it is gone only if the server ends.
+                        Some(Departure::Session(waiting)) => drop(waiting.send((wire, leftover))),
+                        None => wire.finish(),
+                    }
                     return;
                 }
-                let parts = http.into_parts();
-                let wire = parts.io.into_inner().departed();
-                match gate.take() {
-                    Some(Departure::Stream(handed)) => writers.take(wire, parts.read_buf, handed),
-                    // Whoever waits for it is gone only if the server ends.
-                    Some(Departure::Session(waiting)) => drop(waiting.send((wire, parts.read_buf))),
-                    None => wire.finish(),
-                }
-                return;
             }
         }
+        cut.hold_if_silent(config.silence).await;
     }
-    cut.hold_if_silent(config.silence).await;
+}
+
+/// What was read of a connection by one, and by another before who had read further.
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() { first } else { [first, second].concat().into() }
 }
 
 /// Sets on a socket what small, prompt writes and dead peers ask for.

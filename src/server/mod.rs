@@ -153,14 +153,7 @@ impl State {
 
     /// What all of its streams have in common.
     fn habits(&self) -> Habits {
-        let config = self.config();
-        Habits {
-            heartbeat: config.heartbeat,
-            dead_after: config.dead_after(),
-            silence: config.silence,
-            limit: config.write_batch,
-            protocol: upgrade::protocol(config),
-        }
+        Habits::of(self.config())
     }
 
     fn clock(&self) -> Clock {

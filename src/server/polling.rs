@@ -41,6 +41,11 @@ pub(super) fn join(
 /// The answer to a poll: `{"cursor","gap","events"}`. The events' JSON is made once for all readers, so it
 /// is only joined here.
 pub(super) fn answer(batch: &Batch) -> Response {
+    json_response(StatusCode::OK, Bytes::from(body(batch)))
+}
+
+/// The same without what HTTP adds.
+pub(super) fn body(batch: &Batch) -> Vec<u8> {
     let events: usize = batch.entries.iter().map(|entry| entry.json().len() + 1).sum();
     let mut body = Vec::with_capacity(events + 96);
     body.extend_from_slice(b"{\"cursor\":");
@@ -55,7 +60,7 @@ pub(super) fn answer(batch: &Batch) -> Response {
         body.extend_from_slice(entry.json());
     }
     body.extend_from_slice(b"]}");
-    json_response(StatusCode::OK, Bytes::from(body))
+    body
 }
 
 /// What a poller is told to whom there is nothing to tell.

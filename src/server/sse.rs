@@ -59,14 +59,7 @@ pub(crate) async fn get(
         && request.version() == Version::HTTP_11
     {
         let cursor = follower.cursor();
-        let handed = Handed {
-            channel: used.channel,
-            format: Format::Sse,
-            cursor,
-            reader: Some(reader),
-            opening: Bytes::new(),
-            may_publish: false,
-        };
+        let handed = Handed { reader: Some(reader), ..Handed::new(used.channel, Format::Sse, cursor) };
         let opening = opening(retry, cursor);
         return Ok(answer(Body::new(Opening::new(opening, Arc::clone(gate), handed))));
     }

@@ -59,12 +59,10 @@ pub(crate) async fn get(
         let mut opening = Vec::new();
         text_frame(&mut opening, encoding::json(&Notice::Cursor(cursor)).as_bytes());
         let handed = Handed {
-            channel: used.channel,
-            format: Format::WebSocket,
-            cursor,
             reader: Some(reader),
             opening: opening.into(),
             may_publish,
+            ..Handed::new(used.channel, Format::WebSocket, cursor)
         };
         return upgrade::hand_over(&connection, &request, handed);
     }

@@ -7,6 +7,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{
     format::{Format, LAST_CHUNK},
+    poll::After,
     stream::Phase,
     talk::{Over, Talk},
     writer::Writer,
@@ -55,7 +56,11 @@ impl Writer {
             return Ok(());
         }
         stream.drain(now).map_err(|_| Gone)?;
-        self.read(key)?;
+        if stream.poll.is_some() {
+            self.read_ahead(key)?;
+        } else {
+            self.read(key)?;
+        }
         let stream = self.streams.get(key).ok_or(Gone)?;
         if stream.is_drained() {
             match stream.phase {
@@ -68,7 +73,11 @@ impl Writer {
                     stream.phase = Phase::Finished(until);
                 }
                 Phase::Open => self.catch_up(key)?,
-                Phase::Leaving(_) | Phase::Finished(_) | Phase::Silent(_) => {}
+                Phase::Answered if stream.is_asked_again() => {
+                    self.give_back(key);
+                    return Ok(());
+                }
+                Phase::Answered | Phase::Leaving(_) | Phase::Finished(_) | Phase::Silent(_) => {}
             }
         }
         self.put_on_wheel(key);
@@ -76,18 +85,22 @@ impl Writer {
     }
 
     /// A reader that is behind by itself gets its next batch, and then it is another's turn.
-    fn catch_up(&mut self, key: u32) -> Result<(), Gone> {
+    pub(super) fn catch_up(&mut self, key: u32) -> Result<(), Gone> {
         let stream = self.streams.get(key).ok_or(Gone)?;
         let Some(crowd) = stream.member.and_then(|(crowd, _)| self.crowds.get(crowd)) else { return Ok(()) };
-        let head = crowd.channel.head();
+        let head = crowd.audience.channel.head();
         if stream.cursor == head {
             return Ok(());
         }
-        if !crowd.serve(stream, head, self.habits.limit, self.now) {
+        if !crowd.serve(stream, head, self.now) {
             return Err(Gone);
         }
         if !crowd.is_queued {
             crowd.end();
+        }
+        if stream.poll.is_some() {
+            self.is_answered(key);
+            return Ok(());
         }
         if stream.cursor != head && stream.is_drained() {
             stream.bell.ring();
@@ -111,7 +124,7 @@ impl Writer {
             Some(Kill::Silence) => return Ok(()),
             None => {}
         }
-        if stream.phase != Phase::Open || !cut.is_closed() {
+        if !matches!(stream.phase, Phase::Open | Phase::Answered) || !cut.is_closed() {
             return Ok(());
         }
         match stream.format {
@@ -126,6 +139,13 @@ impl Writer {
                 talk.leave(CloseCode::Away, "the server ends the stream", &mut goodbye);
                 stream.phase = Phase::Leaving(self.now + FAREWELL);
                 stream.send(goodbye.into(), self.now).map_err(|_| Gone)?;
+            }
+            Format::LongPoll => {
+                if stream.phase == Phase::Open {
+                    let answer = stream.empty_answer(After::Closed);
+                    stream.send(answer, self.now).map_err(|_| Gone)?;
+                }
+                stream.phase = Phase::Ending;
             }
             Format::WebSocket | Format::Floor => return Err(Gone),
         }
@@ -190,7 +210,7 @@ impl Writer {
         }
         let mut talk = stream.talk.take().unwrap_or_else(|| Box::new(Talk::new(self.habits.protocol)));
         let crowd = stream.member.and_then(|(crowd, _)| self.crowds.get(crowd));
-        let (channel, waker) = (crowd.map(|crowd| &crowd.channel), stream.waker());
+        let (channel, waker) = (crowd.map(|crowd| &crowd.audience.channel), stream.waker());
         let mut answers = Vec::new();
         let context = &mut Context::from_waker(&waker);
         let heard = talk.hear(bytes, channel, stream.may_publish, context, &mut answers);
@@ -241,6 +261,17 @@ impl Writer {
                 stream.send(stream.format.heartbeat(), now).map_err(|_| Gone)?;
                 // The next follows the time at which this one was due, not the mark at which it was seen.
                 stream.wrote_at = if due + heartbeat > now { due } else { now };
+                Ok(())
+            }
+            (Phase::Open, Format::LongPoll) => {
+                // What there is comes before the clock: after a stall of our own, it has not been told yet.
+                self.catch_up(key)?;
+                let stream = self.streams.get(key).ok_or(Gone)?;
+                if stream.phase == Phase::Open {
+                    let answer = stream.empty_answer(After::Open);
+                    stream.send(answer, now).map_err(|_| Gone)?;
+                    self.is_answered(key);
+                }
                 Ok(())
             }
             // A peer that takes nothing for as long as one may be silent; one that is slow but reads is kept.

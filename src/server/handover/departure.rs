@@ -5,6 +5,10 @@
 //! nothing more to give, and says so at the [`Gate`]; and when hyper has then flushed what it held, head and
 //! opening are with the kernel and hyper's buffers are empty. Whatever follows can be written by anybody who
 //! keeps to the transfer coding that the head announced.
+//!
+//! For a poll that waits it is before the answer: its head is known and held back, as the length of the body
+//! is not. Hyper has then written nothing, and nothing is left in its buffers either once it has flushed what
+//! came before. Such a connection comes back to it for the next request.
 
 use std::{
     convert::Infallible,
@@ -16,7 +20,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use axum::response::Response;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{StatusCode, header};
 use http_body::{Body, Frame};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -58,6 +64,27 @@ impl Gate {
         self.progress.store(GIVEN, Ordering::Release);
     }
 
+    /// The connection goes there if the answer at hand is held back.
+    pub(crate) fn if_held_back(&self, departure: Departure) {
+        *self.departure.lock() = Some(departure);
+    }
+
+    /// Whether the answer at hand is to be held back, for somebody else to give under its head.
+    pub(crate) fn holds_back(&self, response: &Response) -> bool {
+        let mut departure = self.departure.lock();
+        let Some(Departure::Stream(Handed { waits: Some(waits), .. })) = &mut *departure else {
+            return false;
+        };
+        if response.status() != StatusCode::OK {
+            // Something went wrong on the answer's way out.
+            *departure = None;
+            return false;
+        }
+        waits.head = head(response);
+        self.progress.store(GIVEN, Ordering::Release);
+        true
+    }
+
     /// Hyper flushes its stream, which it does when it has written all that it held.
     pub(crate) fn flushes(&self) {
         if self.progress.load(Ordering::Acquire) == GIVEN {
@@ -70,10 +97,27 @@ impl Gate {
         self.progress.load(Ordering::Acquire) == FLUSHED
     }
 
-    /// Where the connection goes, if anywhere.
+    /// Where the connection goes, if anywhere. The gate is closed again behind it.
     pub(crate) fn take(&self) -> Option<Departure> {
+        self.progress.store(0, Ordering::Release);
         self.departure.lock().take()
     }
+}
+
+/// An answer's head as far as it is known before its body: without what tells the length, and without the
+/// date, which hyper would add last.
+fn head(response: &Response) -> Bytes {
+    let mut head = BytesMut::with_capacity(128);
+    head.put_slice(b"HTTP/1.1 200 OK\r\n");
+    for (name, value) in response.headers() {
+        if ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(name) {
+            head.put_slice(name.as_str().as_bytes());
+            head.put_slice(b": ");
+            head.put_slice(value.as_bytes());
+            head.put_slice(b"\r\n");
+        }
+    }
+    head.freeze()
 }
 
 /// The body of an event stream's answer, as far as hyper sees it: the opening.

@@ -7,15 +7,18 @@ use std::io::Write as _;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use super::poll;
 use crate::{encoding, feed::Batch};
 
 /// How a stream's reader is written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
     /// Blocks of `text/event-stream`, each run of events one chunk of the transfer coding.
     Sse,
     /// A JSON text frame per event.
     WebSocket,
+    /// A poll's whole answer, which ends it.
+    LongPoll,
     /// The bare TCP floor: a length and the data.
     Floor,
 }
@@ -30,9 +33,11 @@ pub(super) const PING: &[u8] = &[0x89, 0];
 const FRAME_HEADER_BYTES: usize = 10;
 
 impl Format {
-    /// A batch as it goes over the wire; `None` where the format has no way to say that there is a gap.
-    pub(super) fn join(self, batch: &Batch) -> Option<Bytes> {
+    /// A batch as it goes over the wire, an answer under its head; `None` where the format has no way to say
+    /// that there is a gap.
+    pub(super) fn join(self, head: &[u8], batch: &Batch) -> Option<Bytes> {
         let joined = match self {
+            Format::LongPoll => return Some(poll::answer(head, batch, poll::After::Open)),
             Format::Sse => {
                 let gap = batch.gap.map(|gap| encoding::sse_gap(gap, batch.start)).unwrap_or_default();
                 let blocks: usize = batch.entries.iter().map(|entry| entry.sse().len()).sum();
@@ -69,7 +74,7 @@ impl Format {
         Some(joined.freeze())
     }
 
-    /// A sign of life on a silent stream; the floor gives none.
+    /// A sign of life on a silent stream; polls and the floor give none.
     pub(super) fn heartbeat(self) -> Bytes {
         match self {
             Format::Sse => {
@@ -77,7 +82,7 @@ impl Format {
                 chunk(comment.len(), [comment]).freeze()
             }
             Format::WebSocket => Bytes::from_static(PING),
-            Format::Floor => Bytes::new(),
+            Format::LongPoll | Format::Floor => Bytes::new(),
         }
     }
 }
@@ -132,14 +137,14 @@ mod tests {
             channel.publish(Draft::message(data)).expect("fits");
         }
         let batch = channel.since(start, ReadLimit::default()).expect("not ahead");
-        let joined = Format::Sse.join(&batch).expect("can tell a gap");
+        let joined = Format::Sse.join(b"", &batch).expect("can tell a gap");
         let text = std::str::from_utf8(&joined).expect("text");
         let (size, rest) = text.split_once("\r\n").expect("a size line");
         let payload = rest.strip_suffix("\r\n").expect("a line end after the payload");
         assert_eq!(usize::from_str_radix(size, 16), Ok(payload.len()));
         assert!(payload.contains("event: gap\ndata: {\"missed\":1,\"reason\":\"evicted\"}\n\n"));
         assert!(payload.ends_with("data: b\n\n"));
-        assert_eq!(Format::Floor.join(&batch), None, "the floor never skips in silence");
+        assert_eq!(Format::Floor.join(b"", &batch), None, "the floor never skips in silence");
         assert_eq!(Format::Sse.heartbeat(), "3\r\n:\n\n\r\n");
     }
 

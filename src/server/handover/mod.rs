@@ -26,6 +26,9 @@
 //! - **Memory.** A task with hyper's state machine, a read buffer and a head buffer, a timer and a
 //!   cancellation that waits: all that goes with the connection's task. What stays is one small struct.
 //!
+//! A long poll that waits is served so too, as a stream that ends with its first run: its answer is that run, with
+//! the head that HTTP would have given it. Then its connection goes back to HTTP with the next request (`poll`).
+//!
 //! What a socket is asked for is kept to the least: it is written to without asking whether it has room, and
 //! only one that has none, or has something to be read, rings ([`inbox`]).
 //!
@@ -40,10 +43,11 @@
 //! | `inbox` | how a writer is told and woken |
 //! | `writer`, `places` | the task: takes notes up, goes its rounds |
 //! | `attend` | what it does for one stream |
-//! | `crowd` | the readers of one channel in one format |
+//! | `crowd` | the readers of one channel who are told the same |
 //! | `format`, `runs` | events as bytes on the wire; runs of them, shared |
 //! | `stream` | one socket, its cursor, and what it has not taken yet |
 //! | `talk` | the other direction of a WebSocket |
+//! | `poll` | what is different with a poll: its answer, and the way back to HTTP |
 //! | `wheel` | heartbeats and limits of time, with one timer for all |
 
 mod attend;
@@ -52,6 +56,7 @@ pub(crate) mod departure;
 mod format;
 mod inbox;
 mod places;
+mod poll;
 mod runs;
 mod stream;
 mod talk;
@@ -67,9 +72,17 @@ use tokio_util::{
 };
 use tungstenite::protocol::WebSocketConfig;
 
-pub(crate) use self::format::{Format, text_frame};
+pub(crate) use self::{
+    format::{Format, text_frame},
+    poll::Waits,
+};
 use self::{inbox::Inbox, writer::Writer};
-use super::{connection::Wire, readers::Reader};
+use super::{
+    config::Config,
+    connection::{Connection, Wire},
+    readers::Reader,
+    upgrade,
+};
 use crate::{
     event::Cursor,
     feed::{Channel, ReadLimit},
@@ -84,10 +97,25 @@ pub(crate) struct Habits {
     pub(crate) dead_after: Duration,
     /// How long a silenced connection is kept.
     pub(crate) silence: Duration,
+    /// How long a connection may lie idle between two polls.
+    pub(crate) idle: Duration,
     /// What a reader gets at a time.
     pub(crate) limit: ReadLimit,
     /// What WebSocket clients may send.
     pub(crate) protocol: WebSocketConfig,
+}
+
+impl Habits {
+    pub(crate) fn of(config: &Config) -> Self {
+        Habits {
+            heartbeat: config.heartbeat,
+            dead_after: config.dead_after(),
+            silence: config.silence,
+            idle: config.header_timeout,
+            limit: config.write_batch,
+            protocol: upgrade::protocol(config),
+        }
+    }
 }
 
 /// A stream to come: what a handler knows of it.
@@ -103,6 +131,23 @@ pub(crate) struct Handed {
     pub(crate) opening: Bytes,
     /// Whether its client may publish.
     pub(crate) may_publish: bool,
+    /// What a poll waits for; a stream goes on without end.
+    pub(crate) waits: Option<Waits>,
+}
+
+impl Handed {
+    /// One that is told nothing but events, and is counted nowhere.
+    pub(crate) fn new(channel: Arc<Channel>, format: Format, cursor: Cursor) -> Self {
+        Handed {
+            channel,
+            format,
+            cursor,
+            reader: None,
+            opening: Bytes::new(),
+            may_publish: false,
+            waits: None,
+        }
+    }
 }
 
 /// A stream that has been let go of.
@@ -112,8 +157,13 @@ struct Arrival {
     handed: Handed,
     /// What was read ahead of the client's words.
     leftover: Bytes,
+    /// What HTTP knows of the connection, where it is to come back.
+    connection: Option<Arc<Connection>>,
     tracked: TaskTrackerToken,
 }
+
+/// Gives a connection back to HTTP, in a task of its own.
+pub(crate) type GiveBack = dyn Fn(Wire, Arc<Connection>, Bytes) + Send + Sync;
 
 /// Up to so many streams stay with one writer: waking a second one for a few sockets costs more than it
 /// saves.
@@ -134,24 +184,33 @@ impl Writers {
         shutdown: &CancellationToken,
         abort: &CancellationToken,
         tracker: TaskTracker,
-    ) -> Arc<Self> {
+        give_back: &Arc<GiveBack>,
+    ) -> Self {
         let cores = tokio::runtime::Handle::current().metrics().num_workers();
         let inboxes: Vec<_> = (0..cores).map(|_| Arc::<Inbox>::default()).collect();
         for inbox in &inboxes {
-            let writer = Writer::new(Arc::clone(inbox), habits, shutdown.clone(), abort.clone());
+            let give_back = Arc::clone(give_back);
+            let writer = Writer::new(Arc::clone(inbox), habits, shutdown.clone(), abort.clone(), give_back);
             // Its turns are bounded by what it has written, which says more than the runtime's count of polls.
             tokio::spawn(tokio::task::unconstrained(writer));
         }
-        Arc::new(Writers { inboxes, tracker })
+        Writers { inboxes, tracker }
     }
 
-    /// Takes a stream over.
-    pub(crate) fn take(&self, wire: Wire, leftover: Bytes, handed: Handed) {
+    /// Takes a stream over, or a poll until its connection's next request.
+    pub(crate) fn take(
+        &self,
+        wire: Wire,
+        leftover: Bytes,
+        handed: Handed,
+        connection: Option<&Arc<Connection>>,
+    ) {
+        let connection = connection.filter(|_| handed.waits.is_some()).cloned();
         let tracked = self.tracker.token();
         let idlest = || self.inboxes.iter().min_by_key(|inbox| inbox.streams());
         let roomy = self.inboxes.iter().find(|inbox| inbox.streams() < TOGETHER).or_else(idlest);
         if let Some(inbox) = roomy {
-            inbox.hand(Arrival { wire, handed, leftover, tracked });
+            inbox.hand(Arrival { wire, handed, leftover, connection, tracked });
         }
     }
 }

@@ -40,11 +40,6 @@ impl<T> Places<T> {
         Some(thing)
     }
 
-    pub(super) fn find(&self, wanted: impl Fn(&T) -> bool) -> Option<u32> {
-        let at = self.taken.iter().position(|thing| thing.as_ref().is_some_and(&wanted))?;
-        Some(at as u32)
-    }
-
     pub(super) fn keys(&self) -> impl Iterator<Item = u32> {
         let taken = self.taken.iter().enumerate();
         taken.filter(|(_, thing)| thing.is_some()).map(|(at, _)| at as u32)
@@ -61,7 +56,7 @@ mod tests {
         let (first, second) = (places.reserve(), places.reserve());
         places.put(first, "a");
         places.put(second, "b");
-        assert_eq!(places.find(|thing| *thing == "b"), Some(second));
+        assert_eq!(places.get(second), Some(&mut "b"));
         assert_eq!(places.release(first), Some("a"));
         assert_eq!(places.get(first), None);
         assert_eq!(places.release(first), None);

@@ -2,11 +2,8 @@
 
 use bytes::Bytes;
 
-use super::format::Format;
-use crate::{
-    event::Cursor,
-    feed::{Channel, ReadLimit},
-};
+use super::crowd::Audience;
+use crate::event::Cursor;
 
 /// How many runs are remembered: where most readers are, and where those are that fell behind together.
 const REMEMBERED: usize = 4;
@@ -31,22 +28,16 @@ impl Runs {
     /// was made before and ends short of it is made anew, unless it is full.
     ///
     /// `None` where the reader can't be served on: there is a gap that its format can't tell.
-    pub(super) fn after(
-        &mut self,
-        cursor: Cursor,
-        head: Cursor,
-        channel: &Channel,
-        format: Format,
-        limit: ReadLimit,
-    ) -> Option<Run> {
+    pub(super) fn after(&mut self, cursor: Cursor, head: Cursor, audience: &Audience) -> Option<Run> {
         let fits = |run: &&Run| run.after == cursor && (run.is_full || run.cursor.sequence >= head.sequence);
         if let Some(run) = self.0.iter().rev().find(fits) {
             return Some(run.clone());
         }
         // The cursor is one that the channel has given out, so it is never ahead.
-        let batch = channel.since(cursor, limit).ok()?;
+        let batch = audience.channel.since(cursor, audience.limit).ok()?;
         let is_full = batch.cursor.sequence < head.sequence;
-        let run = Run { after: cursor, bytes: format.join(&batch)?, cursor: batch.cursor, is_full };
+        let bytes = audience.format.join(&audience.head, &batch)?;
+        let run = Run { after: cursor, bytes, cursor: batch.cursor, is_full };
         self.0.retain(|old| old.after != cursor);
         if self.0.len() == REMEMBERED {
             self.0.remove(0);
@@ -63,18 +54,27 @@ impl Runs {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
     use super::*;
-    use crate::{event::Draft, feed::Limits};
+    use crate::{
+        event::Draft,
+        feed::{Channel, Limits, ReadLimit},
+        server::handover::Format,
+    };
 
     #[test]
     fn who_stands_at_one_place_is_written_the_same_bytes() {
-        let channel = Channel::new(Limits::default());
+        let channel = Arc::new(Channel::new(Limits::default()));
         let start = channel.head();
         let limit = ReadLimit { events: 2, ..ReadLimit::default() };
+        let audience =
+            Audience { channel: Arc::clone(&channel), format: Format::Sse, limit, head: Bytes::new() };
         let mut runs = Runs::default();
-        let mut after = |cursor, channel: &Channel| {
-            runs.after(cursor, channel.head(), channel, Format::Sse, limit).expect("no gap")
-        };
+        let mut after =
+            |cursor, channel: &Channel| runs.after(cursor, channel.head(), &audience).expect("no gap");
         let publish = || channel.publish(Draft::message("x")).expect("fits");
         let one = publish();
         let run = after(start, &channel);

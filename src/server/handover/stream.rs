@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Arrival, Habits, format::Format, inbox::Bell, talk::Talk};
+use super::{Arrival, Habits, format::Format, inbox::Bell, poll::Poll, talk::Talk};
 use crate::{
     event::Cursor,
     server::{connection::Wire, readers::Reader},
@@ -31,6 +31,8 @@ pub(super) struct Stream {
     /// The client of a WebSocket in the middle of something.
     pub(super) talk: Option<Box<Talk>>,
     pub(super) may_publish: bool,
+    /// What is different with a poll.
+    pub(super) poll: Option<Box<Poll>>,
     /// Pings since anything was heard.
     pub(super) unanswered: u8,
     /// When the socket took something, or should have been given a sign of life.
@@ -46,7 +48,7 @@ pub(super) struct Stream {
     waker: Waker,
     _reader: Option<Reader>,
     /// Keeps the server from ending before the stream has.
-    _tracked: TaskTrackerToken,
+    pub(super) tracked: TaskTrackerToken,
 }
 
 /// How far a stream has come.
@@ -54,6 +56,8 @@ pub(super) struct Stream {
 pub(super) enum Phase {
     /// Events are written to it.
     Open,
+    /// A poll that has been answered, or is being: its client may ask again.
+    Answered,
     /// A WebSocket whose client is to answer our close frame, until then.
     Leaving(Instant),
     /// Once all is written nothing more follows.
@@ -70,7 +74,9 @@ pub(super) enum Phase {
 
 impl Stream {
     pub(super) fn new(arrival: Arrival, bell: Arc<Bell>, now: Instant) -> Self {
-        let Arrival { wire, handed, tracked, .. } = arrival;
+        let Arrival { wire, handed, leftover, connection, tracked } = arrival;
+        let waits = handed.waits.zip(connection);
+        let poll = waits.map(|(waits, connection)| Box::new(Poll::new(waits, connection, leftover)));
         let waker = Waker::from(Arc::clone(&bell));
         Stream {
             wire,
@@ -80,6 +86,7 @@ impl Stream {
             out: VecDeque::new(),
             talk: None,
             may_publish: handed.may_publish,
+            poll,
             unanswered: 0,
             wrote_at: now,
             ping_at: now,
@@ -88,7 +95,7 @@ impl Stream {
             bell,
             waker,
             _reader: handed.reader,
-            _tracked: tracked,
+            tracked,
         }
     }
 
@@ -105,8 +112,10 @@ impl Stream {
             (Phase::Open, Format::WebSocket) if self.is_drained() => Some(self.ping_at),
             (Phase::Open, Format::WebSocket) => Some(self.wrote_at + habits.dead_after),
             (Phase::Open, Format::Sse) if self.is_drained() => Some(self.wrote_at + habits.heartbeat),
+            (Phase::Open, Format::LongPoll) => self.poll.as_ref().map(|poll| poll.until),
+            (Phase::Answered, _) if self.is_drained() => Some(self.wrote_at + habits.idle),
             // TCP itself finds out about peers that take nothing.
-            (Phase::Open | Phase::Ending, _) => None,
+            (Phase::Open | Phase::Answered | Phase::Ending, _) => None,
         }
     }
 

@@ -9,30 +9,30 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-/// Into how many marks a heartbeat is divided: a sign of life is late by less than half a percent.
-const MARKS_PER_HEARTBEAT: u32 = 256;
+/// What lies ahead is late by less than this part of the time until then.
+const LATE: u64 = 256;
 
 /// The marks ahead, and whom to look at when each has come.
 #[derive(Debug)]
 pub(super) struct Wheel {
     start: Instant,
-    /// From one mark to the next.
-    step: Duration,
+    /// By their milliseconds from the start, as the runtime's own timer counts.
     marks: BTreeMap<u64, Vec<u32>>,
 }
 
 impl Wheel {
-    pub(super) fn new(heartbeat: Duration, start: Instant) -> Self {
-        // The runtime's own timer counts in milliseconds.
-        let step = (heartbeat / MARKS_PER_HEARTBEAT).max(Duration::from_millis(1));
-        Wheel { start, step, marks: BTreeMap::new() }
+    pub(super) fn new(start: Instant) -> Self {
+        Wheel { start, marks: BTreeMap::new() }
     }
 
     /// Puts a stream at the first mark that is not before `at`, unless it stands at one before that already,
-    /// which is `mark`; gives where it stands now.
-    pub(super) fn put(&mut self, stream: u32, at: Instant, mark: Option<u64>) -> u64 {
-        let wanted =
-            at.saturating_duration_since(self.start).as_nanos().div_ceil(self.step.as_nanos()) as u64;
+    /// which is `mark`; gives where it stands now. The marks lie the farther apart the farther they are ahead.
+    pub(super) fn put(&mut self, stream: u32, at: Instant, now: Instant, mark: Option<u64>) -> u64 {
+        let ahead = at.saturating_duration_since(now).as_millis() as u64;
+        // A power of two, so that those who are put there at different times meet.
+        let grain = 1 << (ahead / LATE).max(1).ilog2();
+        let millis = at.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000) as u64;
+        let wanted = millis.next_multiple_of(grain);
         match mark {
             Some(mark) if mark <= wanted => mark,
             _ => {
@@ -58,7 +58,7 @@ impl Wheel {
     }
 
     fn time(&self, mark: u64) -> Instant {
-        self.start + Duration::from_nanos(mark.saturating_mul(self.step.as_nanos() as u64))
+        self.start + Duration::from_millis(mark)
     }
 }
 
@@ -69,24 +69,30 @@ mod tests {
     #[test]
     fn nobody_is_looked_at_early_and_neighbours_together() {
         let start = Instant::now();
-        let step = Duration::from_millis(4);
-        let mut wheel = Wheel::new(step * MARKS_PER_HEARTBEAT, start);
-        let first = wheel.put(1, start + Duration::from_millis(9), None);
-        let second = wheel.put(2, start + Duration::from_millis(12), None);
-        assert_eq!((first, second), (3, 3));
-        assert_eq!(wheel.next(), Some(start + step * 3));
-        assert!(wheel.pop(start + Duration::from_millis(11)).is_none());
-        assert_eq!(wheel.pop(start + step * 3), Some((3, vec![1, 2])));
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut wheel = Wheel::new(start);
+        let first = wheel.put(1, at(1_025), start, None);
+        let second = wheel.put(2, at(1_028), at(3), None);
+        assert_eq!((first, second), (1_028, 1_028));
+        assert_eq!(
+            wheel.put(3, at(9), start, None),
+            9,
+            "what is near is not late by more than a millisecond"
+        );
+        assert_eq!(wheel.pop(at(9)), Some((9, vec![3])));
+        assert_eq!(wheel.next(), Some(at(1_028)));
+        assert!(wheel.pop(at(1_027)).is_none());
+        assert_eq!(wheel.pop(at(1_028)), Some((1_028, vec![1, 2])));
         assert_eq!(wheel.next(), None);
     }
 
     #[test]
     fn a_stream_is_moved_to_an_earlier_mark_only() {
         let start = Instant::now();
-        let step = Duration::from_millis(4);
-        let mut wheel = Wheel::new(step * MARKS_PER_HEARTBEAT, start);
-        let mark = wheel.put(1, start + step * 5, None);
-        assert_eq!(wheel.put(1, start + step * 9, Some(mark)), 5, "it is looked at and put on then");
-        assert_eq!(wheel.put(1, start + step * 2, Some(mark)), 2);
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut wheel = Wheel::new(start);
+        let mark = wheel.put(1, at(5), start, None);
+        assert_eq!(wheel.put(1, at(9), start, Some(mark)), 5, "it is looked at and put on then");
+        assert_eq!(wheel.put(1, at(2), start, Some(mark)), 2);
     }
 }

@@ -13,8 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
-    Arrival, Habits,
-    crowd::Crowd,
+    Arrival, GiveBack, Habits,
+    crowd::{Audience, Crowds},
     inbox::{Bell, Inbox, Note, Post},
     places::Places,
     stream::{Phase, Stream},
@@ -37,7 +37,7 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     pub(super) habits: Habits,
     pub(super) streams: Places<Box<Stream>>,
-    pub(super) crowds: Places<Crowd>,
+    pub(super) crowds: Crowds,
     /// Crowds that have news, in the order of their turns.
     rounds: VecDeque<u32>,
     notes: VecDeque<Note>,
@@ -50,6 +50,7 @@ pub(super) struct Writer {
     /// The time of this round, which is read once for all.
     pub(super) now: Instant,
     pub(super) scratch: Vec<u8>,
+    pub(super) give_back: Arc<GiveBack>,
 }
 
 impl Writer {
@@ -58,29 +59,37 @@ impl Writer {
         habits: Habits,
         shutdown: CancellationToken,
         abort: CancellationToken,
+        give_back: Arc<GiveBack>,
     ) -> Self {
         let now = Instant::now();
         Writer {
             inbox,
             habits,
             streams: Places::default(),
-            crowds: Places::default(),
+            crowds: Crowds::default(),
             rounds: VecDeque::new(),
             notes: VecDeque::new(),
             spare: Post::default(),
-            wheel: Wheel::new(habits.heartbeat, now),
+            wheel: Wheel::new(now),
             timer: Box::pin(sleep_until(now)),
             shutdown: Some(Box::pin(shutdown.cancelled_owned())),
             abort: Box::pin(abort.cancelled_owned()),
             now,
             scratch: vec![0; SCRATCH_BYTES],
+            give_back,
         }
     }
 
     /// Takes a stream in, and writes what its reader lacks already.
     fn admit(&mut self, arrival: Arrival) {
         let (opening, leftover) = (arrival.handed.opening.clone(), arrival.leftover.clone());
-        let (channel, format) = (Arc::clone(&arrival.handed.channel), arrival.handed.format);
+        let handed = &arrival.handed;
+        let audience = Audience {
+            channel: Arc::clone(&handed.channel),
+            format: handed.format,
+            limit: handed.waits.as_ref().map_or(self.habits.limit, |waits| waits.limit),
+            head: handed.waits.as_ref().map(|waits| waits.head.clone()).unwrap_or_default(),
+        };
         let key = self.streams.reserve();
         let bell = Bell::new(&self.inbox, Note::Stream(key));
         let mut stream = Box::new(Stream::new(arrival, bell, self.now));
@@ -90,26 +99,17 @@ impl Writer {
         }
         stream.ping_at = self.now + self.habits.heartbeat;
 
-        let same = |crowd: &Crowd| crowd.format == format && Arc::ptr_eq(&crowd.channel, &channel);
-        let crowd_key = self.crowds.find(same).unwrap_or_else(|| {
-            let key = self.crowds.reserve();
-            let bell = Bell::new(&self.inbox, Note::Crowd(key));
-            self.crowds.put(key, Crowd::new(Arc::clone(&channel), format, bell));
-            key
-        });
-        if let Some(crowd) = self.crowds.get(crowd_key) {
-            stream.member = Some((crowd_key, crowd.members.len() as u32));
-            crowd.members.push(key);
-        }
+        let bell = |key| Bell::new(&self.inbox, Note::Crowd(key));
+        stream.member = Some(self.crowds.join(audience, key, bell));
         self.streams.put(key, stream);
         self.open(key, opening, &leftover);
     }
 
     /// One turn of a crowd: its next few members.
     fn turn(&mut self, key: u32) {
-        let mut gone = Vec::new();
+        let (mut gone, mut answered) = (Vec::new(), Vec::new());
         let Some(crowd) = self.crowds.get(key) else { return };
-        let head = crowd.channel.head();
+        let head = crowd.audience.channel.head();
         for _ in 0..TURN {
             let Some(member) = crowd.next() else { break };
             let Some(stream) = self.streams.get(member) else { continue };
@@ -117,10 +117,12 @@ impl Writer {
             if stream.phase != Phase::Open || !stream.is_drained() || stream.cursor == head {
                 continue;
             }
-            if crowd.serve(stream, head, self.habits.limit, self.now) {
-                crowd.again |= stream.cursor != head && stream.is_drained();
-            } else {
+            if !crowd.serve(stream, head, self.now) {
                 gone.push(member);
+            } else if stream.poll.is_some() {
+                answered.push(member);
+            } else {
+                crowd.again |= stream.cursor != head && stream.is_drained();
             }
         }
         if crowd.to_come == 0 && crowd.again {
@@ -133,6 +135,9 @@ impl Writer {
         }
         for member in gone {
             self.remove(member);
+        }
+        for member in answered {
+            self.is_answered(member);
         }
     }
 
@@ -173,7 +178,7 @@ impl Writer {
     pub(super) fn put_on_wheel(&mut self, key: u32) {
         let Some(stream) = self.streams.get(key) else { return };
         if let Some(at) = stream.due(&self.habits) {
-            stream.mark = Some(self.wheel.put(key, at, stream.mark));
+            stream.mark = Some(self.wheel.put(key, at, self.now, stream.mark));
         }
     }
 
@@ -182,13 +187,8 @@ impl Writer {
         let Some((crowd_key, place)) = self.streams.get(key).and_then(|stream| stream.member.take()) else {
             return;
         };
-        let Some(crowd) = self.crowds.get(crowd_key) else { return };
-        crowd.members.swap_remove(place as usize);
-        if crowd.members.is_empty() {
-            // And with it the channel, which is idle once nobody holds it.
-            self.crowds.release(crowd_key);
-        } else if let Some(moved) = crowd.members.get(place as usize)
-            && let Some(stream) = self.streams.get(*moved)
+        if let Some(moved) = self.crowds.leave(crowd_key, place)
+            && let Some(stream) = self.streams.get(moved)
         {
             stream.member = Some((crowd_key, place));
         }
@@ -196,10 +196,15 @@ impl Writer {
 
     /// Lets a stream go; its socket is closed, and its place free for somebody else.
     pub(super) fn remove(&mut self, key: u32) {
+        drop(self.release(key));
+    }
+
+    /// Takes a stream out.
+    pub(super) fn release(&mut self, key: u32) -> Option<Box<Stream>> {
         self.leave_crowd(key);
-        if self.streams.release(key).is_some() {
-            self.inbox.left();
-        }
+        let stream = self.streams.release(key)?;
+        self.inbox.left();
+        Some(stream)
     }
 
     /// Drops whatever is left.
