@@ -95,7 +95,8 @@ fn measure(criterion: &mut Criterion, transport: Transport, side: Side, plain: b
             for seed in 0..READERS {
                 let url = base.join(&format!("channels/bench/{transport}")).expect("a URL");
                 let policy = Policy { interval: Duration::from_millis(100), ..Policy::default() };
-                let subscriber = client::subscriber(transport, Subscription { url, after: None, policy });
+                let subscription = Subscription { url, after: None, policy, dialect: None };
+                let subscriber = client::subscriber(transport, subscription);
                 let context = Context { clock, meter: Arc::new(Meter::default()), stop: stop.clone(), seed };
                 let count = Arc::clone(&count);
                 Reading::threads().spawn(async move { subscriber.run(context, &mut Counting(count)).await });

@@ -14,6 +14,7 @@
 //! | `backoff` | how long to wait; pure |
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
 //! | `message` | what a WebSocket message says |
+//! | `dialect` | how somebody else's server says it |
 //! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
 //! | `chunks`, `frames` | bodies and frames read where they lie, once HTTP has let go of the connection |
 //! | `refusal` | what a server says when it does not give what was asked for |
@@ -22,6 +23,7 @@
 mod answer;
 pub mod backoff;
 mod chunks;
+pub mod dialect;
 mod driver;
 mod endpoint;
 pub mod floor;
@@ -43,7 +45,10 @@ use std::{future::Future, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration}
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::lifecycle::{Session, live};
+use self::{
+    dialect::Dialect,
+    lifecycle::{Session, live},
+};
 use crate::{
     clock::{Clock, Timestamp},
     event::Gap,
@@ -194,6 +199,8 @@ pub struct Subscription {
     pub after: Option<String>,
     /// What the client does beyond reading.
     pub policy: Policy,
+    /// How the server speaks, where it is not ours.
+    pub dialect: Option<Arc<Dialect>>,
 }
 
 /// What a client does beyond reading: how often it asks, when it gives a connection up, how it returns.

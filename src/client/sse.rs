@@ -22,6 +22,7 @@ use sse_core::{MessageEvent, SseDecoder, SseEvent};
 use super::{
     Cause, Context, Observation, Reconnect, Subscription,
     chunks::{Body, Found},
+    dialect::Dialect,
     http::{Answer, Get, Http, incomplete},
     lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
@@ -149,7 +150,9 @@ impl Sse {
                 SseEvent::Retry(millis) => {
                     self.reconnection_time = Duration::from_millis(millis.into());
                 }
-                SseEvent::Message(message) => tell(at, &message, teller)?,
+                SseEvent::Message(message) => {
+                    tell(at, &message, self.subscription.dialect.as_deref(), teller)?;
+                }
             }
         }
         Ok(())
@@ -200,7 +203,18 @@ impl Session for Sse {
     }
 }
 
-fn tell(at: Timestamp, message: &MessageEvent, teller: &mut Teller<'_>) -> Result<(), Over> {
+fn tell(
+    at: Timestamp,
+    message: &MessageEvent,
+    dialect: Option<&Dialect>,
+    teller: &mut Teller<'_>,
+) -> Result<(), Over> {
+    // The id is the standard's own; only the data may be wrapped.
+    if let Some(dialect) = dialect.filter(|dialect| dialect.data.is_some()) {
+        let Some(told) = dialect.event(&message.data) else { return Ok(()) };
+        let id = message.last_event_id.as_deref();
+        return teller.tell(at, &Observation::Event { id, kind: &message.event, data: &told.data });
+    }
     if message.event == GAP_TYPE
         && let Ok(gap) = serde_json::from_str(&message.data)
     {

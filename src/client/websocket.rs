@@ -7,7 +7,7 @@
 //! lies (`frames`), in memory that all connections share. The plain way stays beside it
 //! ([`Policy::plain`]), and is how one reads that also sends.
 
-use std::{convert::Infallible, future::poll_fn, time::Duration};
+use std::{convert::Infallible, future::poll_fn, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Request, header};
@@ -22,6 +22,7 @@ use tungstenite::{
 
 use super::{
     Cause, Observation, Policy, Subscription,
+    dialect::Dialect,
     endpoint::{Endpoint, request_target},
     frames::{Frames, Said},
     lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
@@ -43,6 +44,7 @@ pub(super) struct WebSocket {
     cursor: Option<String>,
     /// What is to be sent on the same connection.
     outbox: Outbox,
+    dialect: Option<Arc<Dialect>>,
 }
 
 impl WebSocket {
@@ -52,8 +54,8 @@ impl WebSocket {
 
     /// One that also sends what is put into the outbox.
     pub(super) fn sending(subscription: Subscription, outbox: Outbox) -> Self {
-        let Subscription { url, after, policy } = subscription;
-        WebSocket { url, policy, cursor: after, outbox }
+        let Subscription { url, after, policy, dialect } = subscription;
+        WebSocket { url, policy, cursor: after, outbox, dialect }
     }
 
     async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Over {
@@ -203,6 +205,9 @@ impl WebSocket {
         is_first: bool,
         teller: &mut Teller<'_>,
     ) -> Result<(), Over> {
+        if let Some(dialect) = &self.dialect {
+            return tell_foreign(at, text, dialect, &mut self.cursor, teller);
+        }
         let other = |kind, data| Observation::Event { id: None, kind, data };
         match message::parse(text) {
             Message::Event { id, kind, data } => {
@@ -234,7 +239,11 @@ impl WebSocket {
     fn request(&self) -> Result<Request<()>, Cause> {
         let endpoint = Endpoint::of(&self.url)?;
         let host = endpoint.host_header();
-        let after = self.cursor.as_deref().map(|cursor| ("after", cursor));
+        let name = match &self.dialect {
+            None => Some("after"),
+            Some(dialect) => dialect.after.as_deref(),
+        };
+        let after = name.zip(self.cursor.as_deref());
         // tungstenite wants an absolute URI, of which it sends the path and query.
         Request::get(format!("ws://{host}{}", request_target(&self.url, after.as_slice())))
             .header(header::HOST, host)
@@ -277,6 +286,26 @@ impl Session for WebSocket {
         }
         over
     }
+}
+
+/// What is no event, such as a greeting, is passed over.
+fn tell_foreign(
+    at: Timestamp,
+    text: &str,
+    dialect: &Dialect,
+    cursor: &mut Option<String>,
+    teller: &mut Teller<'_>,
+) -> Result<(), Over> {
+    if dialect.data.is_none() {
+        return teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: text });
+    }
+    let Some(told) = dialect.event(text) else { return Ok(()) };
+    let event = Observation::Event { id: told.id.as_deref(), kind: &told.kind, data: &told.data };
+    teller.tell(at, &event)?;
+    if told.id.is_some() {
+        *cursor = told.id;
+    }
+    Ok(())
 }
 
 fn config() -> WebSocketConfig {

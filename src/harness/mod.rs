@@ -14,6 +14,7 @@
 //! | `reading` | the threads that readers run on |
 //! | `publisher`, `payload`, `control` | publishing from here; what events carry; requests of our own |
 //! | `server_process`, `client_process` | this program again: as the server under test, as a client of its own |
+//! | `target` | other servers, as files describe them |
 //! | `browser` | a headless Chromium, whose pages are clients |
 //! | `line` | what a reader in another process says that it saw |
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
@@ -56,5 +57,6 @@ pub mod server_process;
 mod soundness;
 pub mod stalled;
 pub mod storm;
+pub mod target;
 pub mod verify;
 pub mod zombies;

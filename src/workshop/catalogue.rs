@@ -5,8 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::exercise::{BadExercise, Exercise};
-use crate::exercise::number;
+use super::exercise::{BadExercise, Exercise, number};
 
 /// Why there is no such exercise, or none at all.
 #[derive(Debug, thiserror::Error)]

@@ -28,10 +28,9 @@ export async function board() {
     }),
   );
   const slugs = panels.map((panel) => panel.slug);
-  // An exercise's page has panels and no charts.
-  const charts = Object.entries(CHARTS).flatMap(([what, kind]) => {
-    const place = document.querySelector(`[data-chart="${what}"]`);
-    return place ? [{ what, place, chart: chart(place, slugs, kind) }] : [];
+  const charts = Object.entries(CHARTS).map(([what, kind]) => {
+    const place = find(`[data-chart="${what}"]`);
+    return { what, place, chart: chart(place, slugs, kind) };
   });
   const show = () => {
     for (const panel of panels) panel.show();
