@@ -43,7 +43,7 @@
 //!          └─ client    the four ways' other ends ────────────────┘   import each other
 //!              └─ link  what stands between: counting, faults
 //!                  └─ feed
-//!                      └─ encoding, event, schedule, transport, clock, wrap
+//!                      └─ encoding, event, exercise, schedule, transport, clock, wrap
 //! ```
 //!
 //! Arrows point down only; a test reads the `use` lines and holds this (`tests/tidy.rs`). The feed knows no
@@ -57,6 +57,7 @@ pub mod client;
 pub mod clock;
 pub mod encoding;
 pub mod event;
+pub mod exercise;
 pub mod feed;
 pub mod harness;
 pub mod link;

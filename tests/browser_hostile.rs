@@ -288,7 +288,9 @@ async fn hostile_addresses_are_refused_or_mean_nothing() {
     let Some(browser) = Browser::start("hostile addresses").await else { return };
     let server = Server::start(Config::default()).await;
     let (script, broken) = ("%3Cscript%3Ewindow.broken=1%3C/script%3E", "%22%20onload=%22window.broken=1");
-    for path in ["/", "/demo/sse", "/compare", "/tour/polling", "/results"] {
+    for path in
+        ["/", "/demo/sse", "/compare", "/tour/polling", "/results", "/workshop", "/workshop/1", "/board"]
+    {
         // A room that is no name is refused, in words that are no page.
         for room in [script, broken, "..%2f..", "A", "x%00y", &"a".repeat(65)] {
             browser.client.goto(&format!("http://{}{path}?room={room}", server.address)).await.unwrap();
@@ -307,7 +309,9 @@ async fn hostile_addresses_are_refused_or_mean_nothing() {
             assert_harmless(&browser, &format!("{path}?{more}")).await;
         }
     }
-    for path in ["/demo/", "/tour/", "/results/", "/static/", "/i18n/", "/channels/", "/wire/", "/"] {
+    for path in
+        ["/demo/", "/tour/", "/workshop/", "/results/", "/static/", "/i18n/", "/channels/", "/wire/", "/"]
+    {
         browser.client.goto(&format!("http://{}{path}{script}", server.address)).await.unwrap();
         assert_eq!(browser.value("document.contentType").await, "application/json", "{path}");
         assert_eq!(browser.value("window.broken ?? null").await, Value::Null, "{path}");

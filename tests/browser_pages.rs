@@ -13,7 +13,7 @@ use pushlab::{server::Config, transport::Transport};
 use serde_json::{Value, json};
 use support::Server;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 13] = [
     "/",
     "/demo/short-poll",
     "/demo/long-poll",
@@ -24,6 +24,9 @@ const PAGES: [&str; 10] = [
     "/tour/websocket",
     "/tour/polling",
     "/results",
+    "/workshop",
+    "/workshop/1",
+    "/board",
 ];
 
 /// The ids and data that a panel shows, oldest first.
@@ -54,7 +57,7 @@ async fn every_page_loads_in_every_language_without_a_complaint() {
             assert_eq!(browser.value("document.documentElement.lang").await, tag, "{path}");
             // A key in place of its words would be a string that a script asked for in vain.
             let bare = browser
-                .value("(document.body.innerText.match(/\\b(panel|tour|why|state|control|preset)\\.[a-z-]+/g) ?? [])")
+                .value("(document.body.innerText.match(/\\b(panel|tour|why|state|control|preset|workshop|exercise|board|demo)\\.[a-z-]+/g) ?? [])")
                 .await;
             assert_eq!(bare, json!([]), "{path}");
         }
@@ -73,7 +76,7 @@ async fn every_control_has_a_name_and_pages_fit_a_narrow_screen() {
         let nameless = browser
             .value(
                 "[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button, [tabindex]')]\
-                 .filter((it) => !(it.labels?.length || it.ariaLabel || it.textContent.trim())).map((it) => it.outerHTML)",
+                 .filter((it) => !(it.labels?.length || it.ariaLabel || it.getAttribute('aria-labelledby') || it.textContent.trim())).map((it) => it.outerHTML)",
             )
             .await;
         assert_eq!(nameless, json!([]), "{path}");

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::exercise::{BadExercise, Exercise, number};
+use super::exercise::{BadExercise, Exercise};
+use crate::exercise::number;
 
 /// Why there is no such exercise, or none at all.
 #[derive(Debug, thiserror::Error)]

@@ -7,32 +7,11 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use super::{excerpt::excerpt, invocation::Invocation, page};
 
-/// A language that starters and solutions are written in.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Language {
-    /// Node, ES modules.
-    #[value(alias = "js", alias = "node")]
-    Javascript,
-    /// CPython 3.
-    #[value(alias = "py")]
-    Python,
-    /// One file, compiled by `rustc` without cargo, so that nothing is downloaded and little is built.
-    #[value(alias = "rs")]
-    Rust,
-    /// Plain text, for exercises whose answer is a file.
-    #[value(alias = "txt")]
-    Text,
-    /// A page, for exercises whose answer is one.
-    Html,
-}
+pub use crate::exercise::Language;
 
 /// How long a compiler may take.
 const COMPILES_WITHIN: Duration = Duration::from_secs(120);
@@ -55,27 +34,6 @@ pub enum CannotRun {
 }
 
 impl Language {
-    /// All of them.
-    pub const ALL: [Language; 5] =
-        [Language::Javascript, Language::Python, Language::Rust, Language::Text, Language::Html];
-
-    /// What its files' names end in.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Language::Javascript => "js",
-            Language::Python => "py",
-            Language::Rust => "rs",
-            Language::Text => "txt",
-            Language::Html => "html",
-        }
-    }
-
-    /// The language of a file, by its name.
-    pub fn of(file: &Path) -> Option<Self> {
-        let extension = file.extension()?.to_str()?;
-        Language::ALL.into_iter().find(|language| language.extension() == extension)
-    }
-
     /// The program that runs or compiles it; `None` for what is handed in as a file.
     pub fn tool(self) -> Option<&'static str> {
         match self {

@@ -19,6 +19,7 @@
 //! | `excerpt` | bytes as text that a terminal bears |
 //! | `terminal` | findings for people |
 //! | `progress`, `again` | what a room has done so far; noticing that a file was saved |
+//! | `board` | telling a class's board what a check said |
 //! | `verify` | the exercises themselves, held to what they say |
 //!
 //! No student's program is judged by the lab's own server or clients: the client side's judge is a script of raw
@@ -26,6 +27,7 @@
 //! student predicts, in `checks/polling_frontier`, the two are run, and measured.
 
 pub mod again;
+pub mod board;
 mod body;
 pub mod catalogue;
 mod checks;

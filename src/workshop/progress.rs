@@ -66,8 +66,7 @@ impl Progress {
         done.verdict = Some(report.verdict);
         (done.met, done.of) = (report.met(), report.findings.len());
         if report.verdict == Verdict::Passed && done.passed_at_ms.is_none() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            done.passed_at_ms = u64::try_from(now.as_millis()).ok();
+            done.passed_at_ms = Some(now_ms());
         }
     }
 
@@ -88,6 +87,12 @@ impl Progress {
         fs::write(&new, serde_json::to_string_pretty(self)?).map_err(named)?;
         fs::rename(&new, &self.file).map_err(named)
     }
+}
+
+/// Milliseconds since 1970, by this machine's clock.
+pub(super) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -28,9 +28,10 @@ export async function board() {
     }),
   );
   const slugs = panels.map((panel) => panel.slug);
-  const charts = Object.entries(CHARTS).map(([what, kind]) => {
-    const place = find(`[data-chart="${what}"]`);
-    return { what, place, chart: chart(place, slugs, kind) };
+  // An exercise's page has panels and no charts.
+  const charts = Object.entries(CHARTS).flatMap(([what, kind]) => {
+    const place = document.querySelector(`[data-chart="${what}"]`);
+    return place ? [{ what, place, chart: chart(place, slugs, kind) }] : [];
   });
   const show = () => {
     for (const panel of panels) panel.show();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use pushlab::workshop::language::Language;
+use pushlab::{feed::ChannelName, workshop::language::Language};
 use url::Url;
 
 /// Exercises on getting events to a browser: build it in any language, and have it checked from outside.
@@ -64,6 +64,13 @@ pub(crate) struct CheckArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Tell a class's board the verdict: the lab's server, by the address that it printed, with ?token= if
+    /// there is one; its page /board shows it
+    #[arg(long, value_name = "URL", env = "PUSHLAB_BOARD", hide_env_values = true, requires = "room")]
+    pub(crate) board: Option<Url>,
+    /// Who the board is told that you are: 1 to 64 of a-z, 0-9 and -
+    #[arg(long, value_name = "NAME", env = "PUSHLAB_ROOM")]
+    pub(crate) room: Option<ChannelName>,
     /// The program to start: a server finds its port in PORT, a client gets a URL as its last argument
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,

@@ -9,6 +9,7 @@ use std::{
 
 use pushlab::workshop::{
     again::Watched,
+    board::Board,
     catalogue,
     examine::examine,
     exercise::Exercise,
@@ -68,10 +69,22 @@ async fn once(folder: &Path, exercise: &Exercise, options: &CheckArgs) -> anyhow
     // A folder that can't be written is no reason to hold the verdict back.
     let kept = Progress::read(folder).and_then(|mut progress| {
         progress.note(&report);
-        progress.write()
+        progress.write().map(|()| progress)
     });
-    if let Err(error) = kept {
+    let progress = kept.unwrap_or_else(|error| {
         anstream::eprintln!("progress is not kept: {error}");
+        Progress::default()
+    });
+    if let (Some(url), Some(room)) = (&options.board, &options.room) {
+        tell(&Board { url: url.clone(), room: room.clone() }, &report, &progress).await;
     }
     Ok(report)
+}
+
+/// The verdict has been given: a board that can't be told of it is complained about, and no more.
+async fn tell(board: &Board, report: &Report, progress: &Progress) {
+    match board.tell(report, progress).await {
+        Ok(()) => anstream::eprintln!("the board knows, room {}", board.room),
+        Err(error) => anstream::eprintln!("the board does not know: {error}"),
+    }
 }

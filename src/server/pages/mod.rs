@@ -5,12 +5,14 @@
 //! | `catalogue`, `language` | every visible string, once per language; which one a visitor gets |
 //! | `page` | what all pages share: the language, the room, the headers |
 //! | `views` | the pages themselves, each a template with what it shows |
+//! | `exercises` | the workshop's texts, which are part of the program |
 //! | `time` | the server's clock, so that a page can tell how far its own is off |
 //!
 //! The pages are the lesson's front: plain HTML from `templates/`, plain modules from `static/js/`, no
 //! build step, no framework. They use the same endpoints as everybody else.
 
 mod catalogue;
+mod exercises;
 mod language;
 mod page;
 mod time;
@@ -32,6 +34,9 @@ pub(super) fn routes() -> Router<State> {
         .route("/compare", only("GET, HEAD", get(views::compare)))
         .route("/tour/{subject}", only("GET, HEAD", get(views::tour)))
         .route("/results", only("GET, HEAD", get(views::results)))
+        .route("/workshop", only("GET, HEAD", get(views::workshop)))
+        .route("/workshop/{name}", only("GET, HEAD", get(views::exercise)))
+        .route("/board", only("GET, HEAD", get(views::board)))
         .route("/i18n/{file}", only("GET, HEAD", get(catalogue::get)))
         .route("/time", only("GET, HEAD", get(time::get)))
         .route("/healthz", only("GET, HEAD", get(healthz)))

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
     catalogue::{self, Catalogue},
+    exercises::{self, Exercise},
     language::{COOKIE, Language},
 };
 use crate::{
@@ -108,6 +109,27 @@ impl Page {
     /// Whether a path is the one being shown, which its link says to screen readers.
     pub(super) fn is_at(&self, path: &str) -> bool {
         self.path == path
+    }
+
+    /// The exercises that are about what this page shows.
+    pub(super) fn exercises(&self) -> Vec<&'static Exercise> {
+        let is_about = |exercise: &&Exercise| exercise.about.demos.contains(&self.path);
+        exercises::all().iter().filter(is_about).collect()
+    }
+
+    /// What the page at a path is called.
+    pub(super) fn title_of(&self, path: &str) -> &str {
+        match path.trim_start_matches('/').split_once('/') {
+            Some(("demo", slug)) => self.t3("transport.", slug, ".name"),
+            Some(("tour", subject)) => self.t3("tour.", subject, ".title"),
+            _ if path == "/compare" => self.t("compare.title"),
+            _ => self.t("results.title"),
+        }
+    }
+
+    /// Whether the page being shown is this one or one of those that it lists.
+    pub(super) fn is_under(&self, path: &str) -> bool {
+        self.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Every language.

@@ -7,8 +7,12 @@ use axum::{
 };
 use http::StatusCode;
 
-use super::page::Page;
+use super::{
+    exercises::{self, Exercise},
+    page::Page,
+};
 use crate::{
+    exercise::BOARD,
     feed::Limits,
     server::{State, refusal::Refusal, source::MIN_PAYLOAD_BYTES},
     transport::Transport,
@@ -62,7 +66,7 @@ pub(super) async fn compare(page: Page) -> Result<Response, Refusal> {
 }
 
 /// The subjects that have a tour.
-const TOURS: [&str; 3] = ["eventsource", "websocket", "polling"];
+pub(super) const TOURS: [&str; 3] = ["eventsource", "websocket", "polling"];
 
 #[derive(Template)]
 #[template(path = "tour.html")]
@@ -92,4 +96,55 @@ struct Results {
 pub(super) async fn results(page: Page) -> Result<Response, Refusal> {
     let results = Results { page };
     results.page.show(&results)
+}
+
+#[derive(Template)]
+#[template(path = "workshop.html")]
+struct Workshop {
+    page: Page,
+    exercises: &'static [Exercise],
+}
+
+/// The exercises, and how to begin.
+pub(super) async fn workshop(page: Page) -> Result<Response, Refusal> {
+    let workshop = Workshop { page, exercises: exercises::all() };
+    workshop.page.show(&workshop)
+}
+
+#[derive(Template)]
+#[template(path = "exercise.html")]
+struct ExercisePage {
+    page: Page,
+    exercise: &'static Exercise,
+    before: Option<&'static Exercise>,
+    after: Option<&'static Exercise>,
+    least_payload: usize,
+}
+
+/// An exercise's text and hints, beside what it is about.
+pub(super) async fn exercise(Path(name): Path<String>, page: Page) -> Result<Response, Refusal> {
+    let Some(exercise) = exercises::find(&name) else {
+        let name: String = name.chars().take(64).collect();
+        let message = format!("there is no exercise {name:?}: /workshop lists them");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, message));
+    };
+    let all = exercises::all();
+    let at = all.partition_point(|it| it.name < exercise.name);
+    let (before, after) = (at.checked_sub(1).and_then(|at| all.get(at)), all.get(at + 1));
+    let view = ExercisePage { page, exercise, before, after, least_payload: MIN_PAYLOAD_BYTES };
+    view.page.show(&view)
+}
+
+#[derive(Template)]
+#[template(path = "board.html")]
+struct Board {
+    page: Page,
+    exercises: &'static [Exercise],
+    channel: &'static str,
+}
+
+/// What each room of a class has done, as it does it.
+pub(super) async fn board(page: Page) -> Result<Response, Refusal> {
+    let board = Board { page, exercises: exercises::all(), channel: BOARD };
+    board.page.show(&board)
 }
