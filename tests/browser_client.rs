@@ -22,9 +22,10 @@ use pushlab::{
         definition::Fault,
         plan::Form,
         record::Record,
-        run::{Environment, Target},
-        runner::{self, Session},
+        run::Environment,
+        runner::{self, Experiment, Session},
         server_process::ServerOptions,
+        target::Target,
     },
     report,
 };
@@ -57,17 +58,20 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
     let text = text.replace(charts, "");
     let clock = Clock::start();
     let program = Path::new(EXPERIMENT).to_owned();
-    let server =
-        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false, log: None };
-    let environment = Environment { clock, target: Target::BuiltIn, server };
+    let server = ServerOptions::new(program, clock);
+    let environment = Environment { clock, server };
     let folder = tempfile::tempdir().unwrap();
     let session = Session {
-        experiments: vec![Sourced { definition, text }],
+        experiments: vec![Experiment {
+            sourced: Sourced { definition, text },
+            targets: vec![Target::BuiltIn],
+        }],
         form: Form::Quick,
         repetitions: Some(1),
         seed: 1,
         out: Some(folder.path().join("out")),
         command: Vec::new(),
+        absent: Vec::new(),
     };
     let outcome = runner::run(session, &environment, &CancellationToken::new()).await.unwrap();
     let lines = fs::read_to_string(outcome.folder.join("browser/runs.jsonl")).unwrap();
@@ -90,12 +94,45 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
     for client in ["sse-chromium", "websocket-chromium"] {
         assert_eq!(of(&records, client, None).lost, 0, "{client}: nothing was cut");
         // Nobody tells a page that nothing passes any more.
-        for fault in ["silence", "unplug"] {
+        for fault in ["silence", "one-way", "unplug"] {
             let record = of(&records, client, Some(fault));
             assert_eq!(record.recovery.unwrap().noticed_ms, None, "{}", record.run);
             assert!(record.lost > 0, "{}", record.run);
         }
-        for fault in ["close", "half-close", "reset", "mid-event", "restart"] {
+        for fault in ["hold", "stall"] {
+            let record = of(&records, client, Some(fault));
+            assert_eq!(
+                (record.lost, record.recovery.is_none()),
+                (0, true),
+                "{}: nothing was cut",
+                record.run
+            );
+        }
+        // An EventSource gives up on what is no event stream, by the standard.
+        for fault in ["http-500", "http-503", "http-204", "http-wrong-type"] {
+            let record = of(&records, client, Some(fault));
+            let recovery = record.recovery.unwrap();
+            assert!(
+                recovery.noticed_ms.is_some() && recovery.back_ms.is_none(),
+                "{}: {recovery:?}",
+                record.run
+            );
+            assert!(record.lost > 0, "{}", record.run);
+        }
+        for fault in [
+            "close",
+            "half-close",
+            "reset",
+            "mid-event",
+            "mid-character",
+            "mid-header",
+            "refuse",
+            "http-redirect",
+            "sigterm",
+            "restart",
+            "restart-with-log",
+            "disconnect",
+        ] {
             let record = of(&records, client, Some(fault));
             let recovery = record.recovery.unwrap();
             assert!(recovery.noticed_ms.is_some(), "{}: {recovery:?}", record.run);
@@ -108,6 +145,21 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
                 assert!(waited > 450.0, "{}: `retry:` says 500 ms: {recovery:?}", record.run);
             }
         }
+    }
+    let without_retry = of(&records, "sse-without-retry-chromium", Some("close")).recovery.unwrap();
+    let waited = without_retry.back_ms.unwrap() - without_retry.noticed_ms.unwrap();
+    assert!(waited > 2_900.0, "without `retry:` it waits for its own three seconds: {without_retry:?}");
+    for record in records.iter().filter(|record| record.explanation.is_some()) {
+        let explanation = record.explanation.as_ref().unwrap();
+        assert_eq!(explanation.unexplained, 0, "{}: {explanation:?}", record.run);
+    }
+    // Ours does what the browser does, whatever happens.
+    for fault in Fault::ALL {
+        let comes_back = ["sse", "sse-chromium"].map(|client| {
+            let recovery = of(&records, client, Some(fault.slug())).recovery;
+            recovery.is_some_and(|recovery| recovery.back_ms.is_some())
+        });
+        assert_eq!(comes_back[0], comes_back[1], "{}", fault.slug());
     }
     report::write(&outcome.folder).unwrap();
     let report = fs::read_to_string(outcome.folder.join("report.md")).unwrap();

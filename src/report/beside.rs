@@ -50,7 +50,10 @@ pub(super) fn table(definition: &Definition, summary: &Summary<'_>) -> Option<Ta
         note: Some(format!(
             "Both read the same events, each through a relay of its own where one was cut. A difference is told where \
              the interval of the ratio excludes 1, the medians are further apart than {} %, and by more than the \
-             browser's clock may be off. The browser's own bytes are not ours to count.",
+             browser's clock may be off. The browser's own bytes are not ours to count. Why it is later where it is: a \
+             connection's end and its beginning are seen in Chromium's network service, a process of its own, and told \
+             from there to the page; every attempt to connect passes that way again, so that what takes several \
+             attempts is later by several times as much.",
             statistics::PRACTICAL_MARGIN * 100.0
         )),
     })
@@ -87,7 +90,9 @@ fn row(
     };
     let (figures, latency): (&[_], _) =
         if condition.is_cut() { (&CUT, "–".to_owned()) } else { (&UNCUT, both(Figure::LatencyP50)) };
-    let mut cells = vec![ours.label().to_owned(), condition.describe_among(&summary.conditions)];
+    let under = condition.describe_among(&summary.conditions);
+    let under = if condition.is_cut() || !under.is_empty() { under } else { "nothing was cut".to_owned() };
+    let mut cells = vec![ours.label().to_owned(), under];
     cells.extend([both(Figure::NoticedMs), both(Figure::BackMs), latency]);
     cells.extend([both(Figure::Lost), both(Figure::Duplicated), said(our, its, figures)]);
     Some(cells)

@@ -16,8 +16,11 @@ use crate::report::{
 const PLOT: f64 = 230.0;
 /// What a whole panel takes.
 const PANEL: f64 = HEADING * 2.0 + PLOT + SMALL * 3.8;
-/// What the legend takes.
+/// What a line of the legend takes.
 const LEGEND: f64 = NORMAL * 2.0;
+/// In the legend: a sample of the line, and the space behind a label.
+const SAMPLE: f64 = 48.0;
+const APART: f64 = 30.0;
 
 /// Curves over a common pair of axes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -97,7 +100,7 @@ pub(super) fn picture<'t>(
     axes: impl Fn(&CurvePanel) -> (Titled<'t>, Titled<'t>),
 ) -> Result<String, String> {
     let Around { title, subtitle, caption, nothing } = *around;
-    let curves = LEGEND + PANEL * panels.len().max(1) as f64;
+    let curves = LEGEND * legend(panels).len().max(1) as f64 + PANEL * panels.len().max(1) as f64;
     let height = canvas::header_height(title, subtitle) + curves + MARGIN;
     canvas::draw(height, title, caption, |canvas| {
         let y = canvas.header(title, subtitle);
@@ -115,9 +118,11 @@ fn draw<'t>(
     panels: &[CurvePanel],
     axes: impl Fn(&CurvePanel) -> (Titled<'t>, Titled<'t>),
 ) {
-    legend(canvas, top, panels);
+    let lines = legend(panels);
+    draw_legend(canvas, top, &lines);
+    let top = top + LEGEND * lines.len() as f64;
     for (index, panel) in panels.iter().enumerate() {
-        let top = top + LEGEND + PANEL * index as f64 + HEADING * 2.0;
+        let top = top + PANEL * index as f64 + HEADING * 2.0;
         let plot = Area { left: MARGIN + 96.0, top, right: WIDTH - MARGIN - 20.0, bottom: top + PLOT };
         let heading = Font::heading().fit(&panel.heading, plot.width());
         canvas.text(plot.left, plot.top - HEADING * 0.9, &heading, Align::Left, Font::heading());
@@ -139,19 +144,34 @@ fn draw<'t>(
     }
 }
 
-fn legend(canvas: &mut Canvas<'_>, top: f64, panels: &[CurvePanel]) {
-    let mut looks: Vec<&Look> = Vec::new();
-    for curve in panels.iter().flat_map(|panel| &panel.curves) {
-        if !looks.contains(&&curve.look) {
-            looks.push(&curve.look);
+/// Every client once, in lines that are no wider than the picture.
+fn legend(panels: &[CurvePanel]) -> Vec<Vec<&Look>> {
+    let mut lines: Vec<Vec<&Look>> = Vec::new();
+    let mut x = MARGIN;
+    for look in panels.iter().flat_map(|panel| &panel.curves).map(|curve| &curve.look) {
+        if lines.iter().flatten().any(|known| *known == look) {
+            continue;
         }
+        let width = SAMPLE + Font::normal().bold().width(&look.label);
+        if lines.is_empty() || x + width > WIDTH - MARGIN {
+            lines.push(Vec::new());
+            x = MARGIN;
+        }
+        x += width + APART;
+        lines.last_mut().into_iter().for_each(|line| line.push(look));
     }
-    let (mut x, y) = (MARGIN, top + NORMAL * 0.8);
-    for look in looks {
-        canvas.path(&[(x, y), (x + 38.0, y)], 3.0, look.colour, look.dash);
-        canvas.marker(x + 19.0, y, 5.5, look.marker, look.colour);
-        let font = Font::normal().in_colour(look.ink()).bold();
-        canvas.text(x + 48.0, y, &look.label, Align::Left, font);
-        x += 48.0 + font.width(&look.label) + 30.0;
+    lines
+}
+
+fn draw_legend(canvas: &mut Canvas<'_>, top: f64, lines: &[Vec<&Look>]) {
+    for (number, line) in lines.iter().enumerate() {
+        let (mut x, y) = (MARGIN, top + LEGEND * number as f64 + NORMAL * 0.8);
+        for look in line {
+            canvas.path(&[(x, y), (x + 38.0, y)], 3.0, look.colour, look.dash);
+            canvas.marker(x + 19.0, y, 5.5, look.marker, look.colour);
+            let font = Font::normal().in_colour(look.ink()).bold();
+            canvas.text(x + SAMPLE, y, &look.label, Align::Left, font);
+            x += SAMPLE + font.width(&look.label) + APART;
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     harness::{definition::Definition, record::Recovery},
-    report::{chart_notice::Notice, folder::Experiment},
+    report::{canvas, chart_notice::Notice, folder::Experiment},
 };
 
 const DEFINITION: &str = r#"
@@ -72,7 +72,16 @@ fn the_time_to_notice_is_told_in_heartbeats_where_it_grows_with_them() {
         .flat_map(|panel| panel.curves.iter().map(|curve| (&panel.heading, &curve.look.label, &curve.points)))
         .collect();
     insta::assert_debug_snapshot!("notice", (points, notice.caption()));
-    assert!(notice.draw().unwrap().contains("Interval of the server"));
+    let svg = notice.draw().unwrap();
+    assert!(svg.contains("Interval of the server"));
+    // Labels that don't fit into one line of the legend stand in the next one.
+    let long =
+        DEFINITION.replace("label = \"WebSocket, watched\"", &format!("label = \"{}\"", "long ".repeat(14)));
+    let definition = Definition::parse("x", "x", &long).unwrap();
+    let experiment = Experiment { definition, records: records(), planned: None, unreadable: Vec::new() };
+    let wrapped = Notice::of(&Summary::of(&experiment, &mut Vec::new())).draw().unwrap();
+    let height = |svg: &str| canvas::parse(svg).unwrap().size().height();
+    assert!(height(&wrapped) > height(&svg));
 }
 
 #[test]

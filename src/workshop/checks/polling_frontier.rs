@@ -139,14 +139,14 @@ fn percent(share: f64) -> f64 {
     (share * 100.0).min(9999.0).round()
 }
 
-/// What was predicted beside what was measured, for each interval.
+/// What was predicted beside what was measured, for each interval. The note begins with what parts it from that.
 fn beside(pairs: &[(f64, f64)], unit: &str, shares: &[f64], note: &str) -> Saw {
     let one = |(interval, (told, seen)): (&u64, &(f64, f64))| {
         let digits = usize::from(*seen < 10.0) * 2;
         format!("at {interval} ms predicted {told}, measured {seen:.digits$}")
     };
     let all: Vec<_> = INTERVALS_MS.iter().zip(pairs).map(one).collect();
-    let saw = Saw::new(format!("{} ({unit}). {note}", all.join("; ")));
+    let saw = Saw::new(format!("{} ({unit}){note}", all.join("; ")));
     saw.figure(percent(worst(shares)), "% off at worst", "at most 25 %")
 }
 

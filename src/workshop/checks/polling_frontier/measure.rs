@@ -135,7 +135,7 @@ async fn once() -> Result<Measurement, String> {
         .collect();
     let (push, polls) = measured.split_last().ok_or("nobody read")?;
     let note =
-        format!("{COUNTED} events in {seconds:.1} s; the push beside them took {:.1} ms", push.delay_ms);
+        format!("; {COUNTED} events in {seconds:.1} s; the push beside them took {:.1} ms", push.delay_ms);
     Ok(Measurement { polls: polls.to_vec(), push: *push, note })
 }
 
@@ -156,7 +156,7 @@ pub(super) fn anatomy(polls: &[Measured], figure: &str) -> String {
     let asks = |it: &Measured| it.requests_per_event * rate;
     let question = (fast.bytes_per_second - slow.bytes_per_second) / (asks(fast) - asks(slow));
     let event = (fast.bytes_per_second - question * asks(fast)) / rate;
-    format!("A question and its answer took some {question:.0} bytes, an event in it {event:.0} more.")
+    format!("; a question and its answer took some {question:.0} bytes, an event in it {event:.0} more")
 }
 
 fn bytes(totals: &Totals) -> u64 {
@@ -201,7 +201,8 @@ impl Reader {
         let (notes, meter, stop) = (Arc::default(), Arc::<Meter>::default(), CancellationToken::new());
         let mut noting = Noting { notes: Arc::clone(&notes), published };
         let context = Context { clock, meter: Arc::clone(&meter), stop: stop.clone(), seed: 0 };
-        let subscriber = client::subscriber(transport, Subscription { url, after: None, policy });
+        let subscriber =
+            client::subscriber(transport, Subscription { url, after: None, policy, dialect: None });
         tokio::spawn(async move { subscriber.run(context, &mut noting).await });
         Reader { notes, meter, _stop: stop.drop_guard() }
     }
