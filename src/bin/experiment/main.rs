@@ -8,7 +8,14 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use pushlab::{harness::catalogue, report, watch::WatchArgs};
+use pushlab::{
+    harness::{
+        catalogue,
+        target::{self, Described},
+    },
+    report,
+    watch::WatchArgs,
+};
 use tokio_util::sync::CancellationToken;
 
 use args::{Args, Word};
@@ -77,11 +84,12 @@ fn list() -> anyhow::Result<ExitCode> {
 }
 
 fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
-    let names = if files.is_empty() { catalogue::names() } else { files };
+    let all = || catalogue::names().into_iter().chain(target::files()).collect();
+    let names: Vec<String> = if files.is_empty() { all() } else { files };
     let mut bad = 0;
     for name in names {
-        match catalogue::find(&name) {
-            Ok(sourced) => anstream::println!("{name}: good ({} claims)", sourced.definition.claims.len()),
+        match checked(&name) {
+            Ok(words) => anstream::println!("{name}: good ({words})"),
             Err(error) => {
                 bad += 1;
                 anstream::eprintln!("error: {error}");
@@ -89,6 +97,15 @@ fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+fn checked(name: &str) -> anyhow::Result<String> {
+    if target::is_target(name) {
+        let described = Described::read(name.as_ref())?;
+        let transports: Vec<&str> = described.description.transport.keys().map(|it| it.slug()).collect();
+        return Ok(format!("a target, read by {}", transports.join(", ")));
+    }
+    Ok(format!("{} claims", catalogue::find(name)?.definition.claims.len()))
 }
 
 fn redraw(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
