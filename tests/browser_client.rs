@@ -58,8 +58,7 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
     let text = text.replace(charts, "");
     let clock = Clock::start();
     let program = Path::new(EXPERIMENT).to_owned();
-    let server =
-        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false, log: None };
+    let server = ServerOptions::new(program, clock);
     let environment = Environment { clock, server };
     let folder = tempfile::tempdir().unwrap();
     let session = Session {

@@ -178,7 +178,7 @@ impl Poll {
         let accept = (header::ACCEPT, &b"application/json, */*;q=0.5"[..]);
         let known = self.validators.iter().map(|(name, value)| (name.clone(), value.as_bytes()));
         let headers: Vec<_> = std::iter::once(accept).chain(known).collect();
-        let get = Get { url: &self.url, parameters: &parameters, headers: &headers };
+        let get = Get { url: &self.url, parameters: &parameters, headers: &headers, holds: false };
         let response = match Http::get(slot, &get, context).await {
             Ok(connection::Answer::Response(response)) => response,
             Ok(connection::Answer::FoundGone(cause)) => return Err(Over::FoundGone(cause)),

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     check::{Receipt, Tally},
     payload,
+    reading::Reading,
     record::MomentKind,
     recovery::Spent,
 };
@@ -251,7 +252,7 @@ impl Reader {
         let context =
             Context { clock: start.clock, meter: Arc::clone(&meter), stop: start.stop, seed: start.seed };
         let (subscriber, after) = (start.subscriber, start.after);
-        let task = tokio::spawn(async move {
+        let task = Reading::threads().spawn(async move {
             tokio::time::sleep(after).await;
             subscriber.run(context, &mut observer).await
         });
