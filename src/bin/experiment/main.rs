@@ -1,6 +1,7 @@
 //! `experiment`: measures how the transports deliver, and reports it.
 
 mod args;
+mod check;
 mod run;
 mod serve;
 mod verify;
@@ -8,14 +9,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use pushlab::{
-    harness::{
-        catalogue,
-        target::{self, Described},
-    },
-    report,
-    watch::WatchArgs,
-};
+use pushlab::{harness::catalogue, report, watch::WatchArgs};
 use tokio_util::sync::CancellationToken;
 
 use args::{Args, Word};
@@ -41,7 +35,7 @@ fn main() -> ExitCode {
 async fn obey(word: Word) -> anyhow::Result<ExitCode> {
     match word {
         Word::List => list(),
-        Word::Check { files } => check(files),
+        Word::Check { files } => check::check(files),
         Word::Run(options) => run::run(options).await,
         Word::Report { folder } => redraw(&folder),
         Word::Verify { what } => verify::verify(what).await,
@@ -81,31 +75,6 @@ fn list() -> anyhow::Result<ExitCode> {
     }
     anstream::println!("\n* runs where no experiment is named; `experiment run NAME…` runs others");
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
-    let all = || catalogue::names().into_iter().chain(target::files()).collect();
-    let names: Vec<String> = if files.is_empty() { all() } else { files };
-    let mut bad = 0;
-    for name in names {
-        match checked(&name) {
-            Ok(words) => anstream::println!("{name}: good ({words})"),
-            Err(error) => {
-                bad += 1;
-                anstream::eprintln!("error: {error}");
-            }
-        }
-    }
-    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
-}
-
-fn checked(name: &str) -> anyhow::Result<String> {
-    if target::is_target(name) {
-        let described = Described::read(name.as_ref())?;
-        let transports: Vec<&str> = described.description.transport.keys().map(|it| it.slug()).collect();
-        return Ok(format!("a target, read by {}", transports.join(", ")));
-    }
-    Ok(format!("{} claims", catalogue::find(name)?.definition.claims.len()))
 }
 
 fn redraw(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
