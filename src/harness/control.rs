@@ -56,6 +56,28 @@ pub struct ControlError {
     method: Method,
     url: String,
     problem: String,
+    /// Whether the server surely did nothing: it was never reached, or it refused.
+    nothing_done: bool,
+}
+
+/// What became of an event that was to be published once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Once {
+    /// It is in the log, by this id.
+    Acknowledged(String),
+    /// The server died before it answered, and its log with it: some readers may have had the event.
+    Unknown,
+}
+
+/// Where an event stands in a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// There, by this id.
+    At(String),
+    /// Nowhere behind the cursor.
+    Nowhere,
+    /// The log that the cursor belongs to is gone.
+    LogGone,
 }
 
 /// What the built-in source is asked for.
@@ -143,20 +165,22 @@ impl Control {
             .map_err(|error| self.error(Method::POST, &path, format!("no id in the answer: {error}")))
     }
 
-    /// Publishes one event for as long as it takes and returns its id; `None` where it was told to stop while
-    /// the server was away. An answer may be lost with a server whose log survives, so before an event is
-    /// tried again it is looked for behind `last`, the id of the one before.
+    /// Publishes one event for as long as it takes; `None` where it was told to stop while the server was
+    /// away. An answer may be lost with a server that took the event, so before it is tried again it is looked
+    /// for behind `last`, the id of the one before. Where the log is gone too, it is not tried again: whoever
+    /// had it would get it twice.
     pub async fn publish_once(
         &self,
         channel: &str,
         data: &str,
         last: Option<&str>,
         stop: &CancellationToken,
-    ) -> Option<String> {
+    ) -> Option<Once> {
         loop {
-            if let Ok(id) = self.publish(channel, data.to_owned()).await {
-                return Some(id);
-            }
+            let nothing_done = match self.publish(channel, data.to_owned()).await {
+                Ok(id) => return Some(Once::Acknowledged(id)),
+                Err(error) => error.nothing_done,
+            };
             // The server is down, or going down. Whether it stays down is for the run to notice.
             loop {
                 tokio::select! {
@@ -165,8 +189,9 @@ impl Control {
                 }
                 let Some(last) = last else { break };
                 match self.find(channel, last, data).await {
-                    Ok(Some(id)) => return Some(id),
-                    Ok(None) => break,
+                    Ok(Found::At(id)) => return Some(Once::Acknowledged(id)),
+                    Ok(Found::LogGone) if !nothing_done => return Some(Once::Unknown),
+                    Ok(Found::Nowhere | Found::LogGone) => break,
                     Err(_) => {}
                 }
             }
@@ -205,13 +230,14 @@ impl Control {
         head.map(|head| head.cursor).map_err(|error| self.error(Method::GET, &path, error.to_string()))
     }
 
-    /// Whether an event of this data is in a channel behind a cursor, and its id.
+    /// Whether an event of this data is in a channel behind a cursor.
     ///
     /// # Errors
     /// Where the server does not answer.
-    pub async fn find(&self, channel: &str, after: &str, data: &str) -> Result<Option<String>, ControlError> {
+    pub async fn find(&self, channel: &str, after: &str, data: &str) -> Result<Found, ControlError> {
         #[derive(Deserialize)]
         struct Answer {
+            gap: Option<crate::event::Gap>,
             events: Vec<Event>,
         }
         #[derive(Deserialize)]
@@ -224,7 +250,12 @@ impl Control {
         let answer = self.ask_with(Method::GET, &path, Some(&query), None).await?;
         let answer: Result<Answer, _> = serde_json::from_slice(&answer);
         let answer = answer.map_err(|error| self.error(Method::GET, &path, error.to_string()))?;
-        Ok(answer.events.into_iter().find(|event| event.data == data).map(|event| event.id))
+        let event = answer.events.into_iter().find(|event| event.data == data);
+        Ok(match event {
+            Some(event) => Found::At(event.id),
+            None if answer.gap.is_some() => Found::LogGone,
+            None => Found::Nowhere,
+        })
     }
 
     /// How many readers the server counts on a channel, by transport.
@@ -330,11 +361,18 @@ impl Control {
         let body = body.map(|(_, bytes)| bytes).unwrap_or_default();
         let request = request.body(Full::new(body)).map_err(|error| fail(error.to_string()))?;
         let answered = async {
-            let answer = self.http.request(request).await.map_err(|error| fail(describe(&error)))?;
+            let answer = self.http.request(request).await.map_err(|error| ControlError {
+                nothing_done: error.is_connect(),
+                ..fail(describe(&error))
+            })?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| fail(error.to_string()))?.to_bytes();
-            if status.is_success() { Ok(body) } else { Err(fail(refusal(status, &body))) }
+            if status.is_success() {
+                Ok(body)
+            } else {
+                Err(ControlError { nothing_done: true, ..fail(refusal(status, &body)) })
+            }
         };
         tokio::time::timeout(ANSWER_WITHIN, answered)
             .await
@@ -342,7 +380,7 @@ impl Control {
     }
 
     fn error(&self, method: Method, path: &str, problem: String) -> ControlError {
-        ControlError { method, url: self.url(path).to_string(), problem }
+        ControlError { method, url: self.url(path).to_string(), problem, nothing_done: false }
     }
 }
 
@@ -378,28 +416,79 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn an_event_whose_answer_was_lost_is_looked_for_behind_the_one_before() {
+    /// A listening server, and requests to it.
+    async fn server() -> (TcpListener, Control) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = Url::parse(&format!("http://{}/", listener.local_addr().expect("bound"))).expect("a URL");
+        (listener, Control::new(base))
+    }
+
+    /// Takes one connection up and reads a request's head.
+    async fn asked(listener: &TcpListener) -> (tokio::net::TcpStream, String) {
+        let (mut tcp, _) = listener.accept().await.expect("a connection");
+        let mut head = Vec::new();
+        while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+            assert!(tcp.read_buf(&mut head).await.expect("a head") > 0);
+        }
+        (tcp, String::from_utf8(head).expect("text"))
+    }
+
+    async fn answer(mut tcp: tokio::net::TcpStream, body: &str) {
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        tcp.write_all(answer.as_bytes()).await.expect("written");
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_answer_was_lost_is_looked_for_behind_the_one_before() {
+        let (listener, control) = server().await;
         let server = async {
-            let (mut tcp, _) = listener.accept().await.expect("a connection");
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                assert!(tcp.read_buf(&mut head).await.expect("a head") > 0);
-            }
-            let body = r#"{"cursor":"a-8","gap":null,"events":[{"id":"a-8","type":"message","data":"26"}]}"#;
-            let length = body.len();
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-            );
-            tcp.write_all(answer.as_bytes()).await.expect("written");
-            String::from_utf8(head).expect("text")
+            let (tcp, head) = asked(&listener).await;
+            let event = r#"{"id":"a-8","type":"message","data":"26"}"#;
+            answer(tcp, &format!(r#"{{"cursor":"a-8","gap":null,"events":[{event}]}}"#)).await;
+            head
         };
-        let control = Control::new(base);
         let (found, head) = tokio::join!(control.find("x", "a-7", "26"), server);
-        assert_eq!(found.expect("an answer").as_deref(), Some("a-8"));
+        assert_eq!(found.expect("an answer"), Found::At("a-8".to_owned()));
         // Without the cursor the server would begin at the present, where no event is found.
         assert!(head.starts_with("GET /channels/x/short-poll?after=a-7 HTTP/1.1\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn an_event_that_died_with_a_server_and_its_log_is_not_published_again() {
+        let (listener, control) = server().await;
+        let server = async {
+            let (tcp, head) = asked(&listener).await;
+            assert!(head.starts_with("POST "), "{head}");
+            drop(tcp);
+            let (tcp, head) = asked(&listener).await;
+            assert!(head.starts_with("GET "), "it is looked for before it is tried again: {head}");
+            answer(tcp, r#"{"cursor":"b-0","gap":{"missed":null,"reason":"restarted"},"events":[]}"#).await;
+        };
+        let stop = CancellationToken::new();
+        let (once, ()) = tokio::join!(control.publish_once("x", "26", Some("a-7"), &stop), server);
+        assert_eq!(once, Some(Once::Unknown));
+    }
+
+    #[tokio::test]
+    async fn an_event_that_was_refused_is_published_again() {
+        let (listener, control) = server().await;
+        let server = async {
+            let (mut tcp, _) = asked(&listener).await;
+            let refusal =
+                "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            tcp.write_all(refusal.as_bytes()).await.expect("written");
+            drop(tcp);
+            let (tcp, _) = asked(&listener).await;
+            answer(tcp, r#"{"cursor":"b-0","gap":{"missed":null,"reason":"restarted"},"events":[]}"#).await;
+            let (tcp, head) = asked(&listener).await;
+            assert!(head.starts_with("POST "), "{head}");
+            answer(tcp, r#"{"id":"b-1"}"#).await;
+        };
+        let stop = CancellationToken::new();
+        let (once, ()) = tokio::join!(control.publish_once("x", "26", Some("a-7"), &stop), server);
+        assert_eq!(once, Some(Once::Acknowledged("b-1".to_owned())));
     }
 }
