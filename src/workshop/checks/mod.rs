@@ -5,6 +5,7 @@ mod choose_a_transport;
 mod first_stream;
 mod format_by_hand;
 mod heartbeats;
+mod jittered_backoff;
 mod long_poll_no_loss;
 mod multiline;
 mod mystery_server;
@@ -59,6 +60,7 @@ checks! {
     "08-websocket-echo-broadcast" => websocket_echo_broadcast,
     "09-heartbeats" => heartbeats,
     "10-resume" => resume,
+    "12-jittered-backoff" => jittered_backoff,
     "15-polling-frontier" => polling_frontier,
     "16-mystery-server" => mystery_server,
     "17-choose-a-transport" => choose_a_transport,
