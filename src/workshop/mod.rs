@@ -14,6 +14,7 @@
 //! | `examine` | one check from start to end: the program started, judged within a limit, stopped |
 //! | `program`, `invocation`, `language`, `listening`, `tail` | a student's program as a process; how a file becomes one |
 //! | `http`, `body`, `stream`, `poll`, `socket` | a student's server, asked by raw bytes |
+//! | `memory` | how much memory a student's server takes |
 //! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
 //! | `page` | a student's page, opened in a real browser |
 //! | `excerpt` | bytes as text that a terminal bears |
@@ -44,6 +45,7 @@ pub mod invocation;
 mod judge;
 pub mod language;
 mod listening;
+mod memory;
 mod page;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod poll;

@@ -14,6 +14,7 @@ mod polling_frontier;
 mod reconnecting_client;
 mod resume;
 mod short_poll_cursor;
+mod slow_reader;
 mod sse_parser;
 mod websocket_echo_broadcast;
 
@@ -61,6 +62,7 @@ checks! {
     "09-heartbeats" => heartbeats,
     "10-resume" => resume,
     "12-jittered-backoff" => jittered_backoff,
+    "13-slow-reader" => slow_reader,
     "15-polling-frontier" => polling_frontier,
     "16-mystery-server" => mystery_server,
     "17-choose-a-transport" => choose_a_transport,
