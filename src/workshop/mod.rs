@@ -15,6 +15,7 @@
 //! | `program`, `invocation`, `language`, `listening`, `tail` | a student's program as a process; how a file becomes one |
 //! | `http`, `body`, `stream`, `poll`, `socket` | a student's server, asked by raw bytes |
 //! | `memory` | how much memory a student's server takes |
+//! | `proxy` | a reverse proxy that buffers, in front of a student's server |
 //! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
 //! | `page` | a student's page, opened in a real browser |
 //! | `excerpt` | bytes as text that a terminal bears |
@@ -51,6 +52,7 @@ mod page;
 mod poll;
 mod program;
 pub mod progress;
+mod proxy;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod scripted;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]

@@ -1,5 +1,6 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
+mod behind_a_buffering_proxy;
 mod browser_page;
 mod choose_a_transport;
 mod first_stream;
@@ -63,6 +64,7 @@ checks! {
     "10-resume" => resume,
     "12-jittered-backoff" => jittered_backoff,
     "13-slow-reader" => slow_reader,
+    "14-behind-a-buffering-proxy" => behind_a_buffering_proxy,
     "15-polling-frontier" => polling_frontier,
     "16-mystery-server" => mystery_server,
     "17-choose-a-transport" => choose_a_transport,
