@@ -18,6 +18,7 @@ mod short_poll_cursor;
 mod slow_reader;
 mod sse_parser;
 mod websocket_echo_broadcast;
+mod websocket_resume;
 
 use std::{future::Future, pin::Pin};
 
@@ -62,6 +63,7 @@ checks! {
     "08-websocket-echo-broadcast" => websocket_echo_broadcast,
     "09-heartbeats" => heartbeats,
     "10-resume" => resume,
+    "11-websocket-resume" => websocket_resume,
     "12-jittered-backoff" => jittered_backoff,
     "13-slow-reader" => slow_reader,
     "14-behind-a-buffering-proxy" => behind_a_buffering_proxy,
