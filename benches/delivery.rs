@@ -81,7 +81,7 @@ fn delivery(criterion: &mut Criterion) {
             // A poll that waits a millisecond between its questions: what is left is the asking itself.
             let policy = Policy { interval: Duration::from_millis(1), ..Policy::default() };
             let url = Url::parse(&url).expect("a URL");
-            client::subscriber(transport, Subscription { url, after: None, policy })
+            client::subscriber(transport, Subscription { url, after: None, policy, dialect: None })
         });
     }
 }

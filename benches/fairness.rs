@@ -54,11 +54,13 @@ fn measure(way: Way, readers: usize, beside: Beside) -> f64 {
             site.published();
         }
         Beside::Flooded => {
-            let crowd = runtime.block_on(Crowd::open(&site, way, "flood", FLOODED));
+            // With the runtime that it is read by: sockets belong to the one that opened them.
+            let its_own = self::runtime();
+            let crowd = its_own.block_on(Crowd::open(&site, way, "flood", FLOODED));
             let (last, clock) = (site.publish("flood", FLOOD.0, FLOOD.1), site.clock);
             // By a thread of its own: it is the server that is to be shared, not the one who measures.
             flooded = Some(std::thread::spawn(move || {
-                drop(self::runtime().block_on(crowd.read_to(last, Look::Last, clock)));
+                drop(its_own.block_on(crowd.read_to(last, Look::Last, clock)));
             }));
         }
     }

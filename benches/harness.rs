@@ -1,8 +1,11 @@
-//! What the harness's client side costs per delivered event, against what the server costs: it has to be
-//! less, or the harness is what is measured. It is held to `benches/budgets.toml`.
+//! What the harness's client side costs per delivered event, against what the server costs. It has to be less than
+//! that of a server that serves each reader by a task of its own, as most do (`server --plain`). Beside it
+//! stand its cost against our server as it is, and that of a bare reader, below which no client can come. It is held to
+//! `benches/budgets.toml`.
 //!
 //! A thousand readers, the server in a process of its own, one event to all of them at a time.
 
+mod bare;
 mod budgets;
 
 use std::{
@@ -15,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bare::Bare;
 use budgets::Budgets;
 use criterion::Criterion;
 use pushlab::{
@@ -22,6 +26,7 @@ use pushlab::{
     clock::{Clock, Timestamp},
     harness::{
         control::Control,
+        reading::Reading,
         schedstat::Scheduled,
         server_process::{ServerOptions, ServerProcess},
     },
@@ -55,25 +60,48 @@ impl Observer for Counting {
     }
 }
 
-/// The client's cost as a multiple of the server's; `None` where it was not measured: left out by Criterion's
-/// filter, or on a system that does not tell.
-fn measure(criterion: &mut Criterion, transport: Transport) -> Option<f64> {
+/// Who reads.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    /// The harness's clients.
+    Client,
+    /// A thread that reads and does nothing else.
+    Bare,
+}
+
+/// CPU time per delivered event.
+#[derive(Clone, Copy)]
+struct Cost {
+    client: Duration,
+    server: Duration,
+    events: u64,
+}
+
+/// `None` where it was not measured: left out by Criterion's filter, or on a system that does not tell.
+fn measure(criterion: &mut Criterion, transport: Transport, side: Side, plain: bool) -> Option<Cost> {
     let runtime = Runtime::new().expect("a runtime");
     let clock = Clock::start();
-    let options = ServerOptions::new(env!("CARGO_BIN_EXE_experiment"), clock);
+    let options = ServerOptions { plain, ..ServerOptions::new(env!("CARGO_BIN_EXE_experiment"), clock) };
     let server = runtime.block_on(ServerProcess::start(options)).expect("a server");
     let base = Url::parse(&format!("http://{}/", server.http)).expect("a URL");
     let control = Control::new(base.clone());
     let (rounds, mut counted) = watch::channel(0);
-    let count = Arc::new(Counted { count: AtomicU64::new(0), rounds });
     let stop = CancellationToken::new();
-    for seed in 0..READERS {
-        let url = base.join(&format!("channels/bench/{transport}")).expect("a URL");
-        let policy = Policy { interval: Duration::from_millis(100), ..Policy::default() };
-        let subscriber = client::subscriber(transport, Subscription { url, after: None, policy });
-        let context = Context { clock, meter: Arc::new(Meter::default()), stop: stop.clone(), seed };
-        let count = Arc::clone(&count);
-        runtime.spawn(async move { subscriber.run(context, &mut Counting(count)).await });
+    let mut bare = None;
+    match side {
+        Side::Bare => bare = Some(Bare::start(server.http, transport, READERS, rounds).expect("streams")),
+        Side::Client => {
+            let count = Arc::new(Counted { count: AtomicU64::new(0), rounds });
+            for seed in 0..READERS {
+                let url = base.join(&format!("channels/bench/{transport}")).expect("a URL");
+                let policy = Policy { interval: Duration::from_millis(100), ..Policy::default() };
+                let subscription = Subscription { url, after: None, policy, dialect: None };
+                let subscriber = client::subscriber(transport, subscription);
+                let context = Context { clock, meter: Arc::new(Meter::default()), stop: stop.clone(), seed };
+                let count = Arc::clone(&count);
+                Reading::threads().spawn(async move { subscriber.run(context, &mut Counting(count)).await });
+            }
+        }
     }
     let mut due = 1;
     let mut wait = |due: u64| {
@@ -84,8 +112,13 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<f64> {
     wait(due);
     let server = server.pid()?;
     let used = || Some((Scheduled::of(std::process::id())?.ran, Scheduled::of(server)?.ran));
-    let (mut client, mut server, mut events) = (Duration::ZERO, Duration::ZERO, 0);
-    criterion.bench_function(&format!("harness/{transport}/{READERS}"), |bencher| {
+    let mut cost = Cost { client: Duration::ZERO, server: Duration::ZERO, events: 0 };
+    let name = format!(
+        "harness/{transport}/{READERS}/{}{}",
+        if side == Side::Bare { "bare" } else { "client" },
+        if plain { "-plain" } else { "" }
+    );
+    criterion.bench_function(&name, |bencher| {
         // Only what is used between the readings: Criterion's own arithmetic runs in this process too.
         bencher.iter_custom(|iterations| {
             let (start, before) = (Instant::now(), used());
@@ -96,25 +129,30 @@ fn measure(criterion: &mut Criterion, transport: Transport) -> Option<f64> {
             }
             let took = start.elapsed();
             if let (Some(before), Some(after)) = (before, used()) {
-                client += after.0.saturating_sub(before.0);
-                server += after.1.saturating_sub(before.1);
-                events += iterations * READERS;
+                cost.client += after.0.saturating_sub(before.0);
+                cost.server += after.1.saturating_sub(before.1);
+                cost.events += iterations * READERS;
             }
             took
         });
     });
     stop.cancel();
-    if events == 0 {
-        return None;
-    }
-    let micros = |used: Duration| used.as_secs_f64() * 1e6 / events as f64;
-    println!(
-        "harness/{transport}/{READERS}: client {:.2} µs, server {:.2} µs of CPU per delivered event: × {:.2}",
-        micros(client),
-        micros(server),
-        micros(client) / micros(server),
-    );
-    Some(micros(client) / micros(server))
+    drop(bare);
+    (cost.events > 0).then(|| {
+        let micros = |used: Duration| used.as_secs_f64() * 1e6 / cost.events as f64;
+        println!(
+            "{name}: client {:.2} µs, server {:.2} µs of CPU per delivered event: × {:.2}",
+            micros(cost.client),
+            micros(cost.server),
+            micros(cost.client) / micros(cost.server),
+        );
+        cost
+    })
+}
+
+/// What a client costs over what its server does.
+fn ratio(cost: Cost) -> f64 {
+    cost.client.as_secs_f64() / cost.server.as_secs_f64()
 }
 
 fn main() -> ExitCode {
@@ -122,12 +160,26 @@ fn main() -> ExitCode {
     pushlab::report::register_font();
     let time = Duration::from_secs(2);
     let mut criterion = Criterion::default().sample_size(10).measurement_time(time).configure_from_args();
-    // The polls' cost is their asking, which goes on without events too.
-    let transports = [Transport::LongPoll, Transport::Sse, Transport::WebSocket];
     let mut budgets = Budgets::of("harness");
-    for transport in transports {
-        if let Some(ratio) = measure(&mut criterion, transport) {
-            budgets.hold(&format!("{transport}: client over server"), ratio);
+    // The short poll's cost is its asking, which goes on without events too.
+    for transport in [Transport::LongPoll, Transport::Sse, Transport::WebSocket] {
+        let is_stream = transport != Transport::LongPoll;
+        let fast = measure(&mut criterion, transport, Side::Client, false);
+        let plain = measure(&mut criterion, transport, Side::Client, true);
+        let bare = if is_stream { measure(&mut criterion, transport, Side::Bare, false) } else { None };
+        if let Some(plain) = plain {
+            budgets.hold(&format!("{transport}: client over the plain server"), ratio(plain));
+        }
+        if let Some(fast) = fast {
+            println!("{transport}: client × {:.2} of the server", ratio(fast));
+        }
+        if let (Some(fast), Some(bare)) = (fast, bare) {
+            println!(
+                "{transport}: a bare reader × {:.2} of the server: no client can cost less",
+                ratio(bare)
+            );
+            let each = |cost: Cost| cost.client.as_secs_f64() / cost.events as f64;
+            budgets.hold(&format!("{transport}: client over a bare reader"), each(fast) / each(bare));
         }
     }
     criterion.final_summary();

@@ -22,9 +22,10 @@ use pushlab::{
         definition::Fault,
         plan::Form,
         record::Record,
-        run::{Environment, Target},
-        runner::{self, Session},
+        run::Environment,
+        runner::{self, Experiment, Session},
         server_process::ServerOptions,
+        target::Target,
     },
     report,
 };
@@ -57,17 +58,20 @@ async fn a_page_is_cut_in_every_way_and_does_what_the_standards_say() {
     let text = text.replace(charts, "");
     let clock = Clock::start();
     let program = Path::new(EXPERIMENT).to_owned();
-    let server =
-        ServerOptions { program, clock, heartbeat_ms: None, retry_ms: None, queueing: false, log: None };
-    let environment = Environment { clock, target: Target::BuiltIn, server };
+    let server = ServerOptions::new(program, clock);
+    let environment = Environment { clock, server };
     let folder = tempfile::tempdir().unwrap();
     let session = Session {
-        experiments: vec![Sourced { definition, text }],
+        experiments: vec![Experiment {
+            sourced: Sourced { definition, text },
+            targets: vec![Target::BuiltIn],
+        }],
         form: Form::Quick,
         repetitions: Some(1),
         seed: 1,
         out: Some(folder.path().join("out")),
         command: Vec::new(),
+        absent: Vec::new(),
     };
     let outcome = runner::run(session, &environment, &CancellationToken::new()).await.unwrap();
     let lines = fs::read_to_string(outcome.folder.join("browser/runs.jsonl")).unwrap();

@@ -16,7 +16,7 @@ use pushlab::{
         catalogue::Sourced,
         definition::Definition,
         record::{Bytes, Record},
-        run::Target,
+        target::Target,
     },
     report::figure::{Parts, application, wire},
     server::{self, Config, State},
@@ -121,7 +121,7 @@ async fn run() -> (Vec<Record>, Conversations) {
     let target = Target::Url(format!("http://{address}/").parse().unwrap());
     let definition = Definition::parse("split", "split.toml", DEFINITION).unwrap();
     let experiment = Sourced { definition, text: DEFINITION.to_owned() };
-    let ran = session::run(experiment, 1, &session::environment(clock, target, clock)).await;
+    let ran = session::run_against(vec![target], experiment, 1, &session::environment(clock, clock)).await;
     (ran.records, conversations)
 }
 

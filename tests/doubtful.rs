@@ -12,7 +12,7 @@ use std::{
 
 use pushlab::{
     clock::Clock,
-    harness::{catalogue::Sourced, definition::Definition, record::Record, run::Target},
+    harness::{catalogue::Sourced, definition::Definition, record::Record},
     report,
 };
 
@@ -111,7 +111,7 @@ async fn with_clock_off_by(millis: i64) -> (Vec<Record>, String) {
     let wrong = Clock::from_anchor(clock.anchor_ns() + millis * 1_000_000);
     let definition = Definition::parse("said", "said.toml", DEFINITION).unwrap();
     let experiment = Sourced { definition, text: DEFINITION.to_owned() };
-    let ran = session::run(experiment, 1, &session::environment(clock, Target::BuiltIn, wrong)).await;
+    let ran = session::run(experiment, 1, &session::environment(clock, wrong)).await;
     assert_eq!(ran.outcome.failed, 0);
     report::write(ran.folder()).unwrap();
     said(ran.folder())

@@ -12,7 +12,6 @@ use pushlab::{
         catalogue::{self, Sourced},
         definition::{Definition, Fault, Figure},
         record::Record,
-        run::Target,
     },
     report::{self, Outcome},
 };
@@ -44,7 +43,7 @@ async fn run(name: &str, repetitions: u32, cut_down: impl FnOnce(&mut Definition
     let Sourced { mut definition, text } = catalogue::find(name).unwrap();
     cut_down(&mut definition);
     let clock = Clock::start();
-    let environment = session::environment(clock, Target::BuiltIn, clock);
+    let environment = session::environment(clock, clock);
     let ran = session::run(Sourced { definition, text }, repetitions, &environment).await;
     for record in &ran.records {
         assert_eq!(record.err, None, "{}", record.run);

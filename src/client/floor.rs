@@ -4,17 +4,16 @@
 //! once the subscription stands, and then frames: the length of the data as four bytes, the highest
 //! first, and the data. Nothing else is on the stream, so this is what TCP itself costs.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, future::poll_fn, mem, net::SocketAddr, time::Duration};
 
-use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{
     Cause, Client, Observation, Reconnect, Subscriber,
     lifecycle::{FAREWELL, Over, Session, Teller, until_stopped},
     limits,
 };
-use crate::{event::DEFAULT_TYPE, link::Counted};
+use crate::{clock::Timestamp, event::DEFAULT_TYPE, link::Counted};
 
 /// A reader of the floor. It never connects again.
 pub fn subscriber(addr: SocketAddr, channel: &str, after: Option<String>) -> Box<dyn Subscriber> {
@@ -56,38 +55,49 @@ impl Session for Floor {
 async fn read(stream: &mut Counted, greeting: &str, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
     let broken = |error: std::io::Error| Over::Lost(Cause::Broken(error.to_string()));
     stream.write_all(greeting.as_bytes()).await.map_err(broken)?;
-    let tally = stream.tally();
-    let mut buffer = BytesMut::with_capacity(8 << 10);
+    let (tally, mut begun) = (stream.tally(), Vec::new());
     loop {
-        if stream.read_buf(&mut buffer).await.map_err(broken)? == 0 {
-            let cause = if buffer.is_empty() {
-                Cause::Closed(None)
-            } else {
-                Cause::Broken("the stream ended in the middle of a frame".to_owned())
-            };
-            return Err(Over::Lost(cause));
-        }
-        let at = tally.read_at();
-        while let Some((head, rest)) = buffer.split_first_chunk::<4>() {
-            let length = u32::from_be_bytes(*head);
-            if length == SUBSCRIBED {
-                buffer.advance(4);
-                teller.open(at)?;
-                continue;
-            }
-            let length = length as usize;
-            if length > limits::EVENT_BYTES {
-                return Err(Over::Fatal(limits::too_large("a frame", limits::EVENT_BYTES)));
-            }
-            let Some(data) = rest.get(..length) else {
-                buffer.reserve(4 + length - buffer.len());
-                break;
-            };
-            let data = String::from_utf8_lossy(data);
-            teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })?;
-            buffer.advance(4 + length);
-        }
-        // Room is made by moving what is left to the front, and not by growing.
-        buffer.reserve(1);
+        let heard = poll_fn(|cx| {
+            stream.poll_read_shared(cx, |bytes| {
+                if !bytes.is_empty() {
+                    return hear(&mut begun, bytes, tally.read_at(), teller);
+                }
+                Err(Over::Lost(if begun.is_empty() {
+                    Cause::Closed(None)
+                } else {
+                    Cause::Broken("the stream ended in the middle of a frame".to_owned())
+                }))
+            })
+        });
+        heard.await.map_err(broken)??;
     }
+}
+
+/// Tells what bytes complete; what has `begun` of a frame is kept for the next ones.
+fn hear(begun: &mut Vec<u8>, bytes: &[u8], at: Timestamp, teller: &mut Teller<'_>) -> Result<(), Over> {
+    let mut joined = mem::take(begun);
+    if !joined.is_empty() {
+        joined.extend_from_slice(bytes);
+    }
+    let all = if joined.is_empty() { bytes } else { &joined[..] };
+    let mut rest = all;
+    while let Some((head, behind)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*head);
+        if length == SUBSCRIBED {
+            rest = behind;
+            teller.open(at)?;
+            continue;
+        }
+        let length = length as usize;
+        if length > limits::EVENT_BYTES {
+            return Err(Over::Fatal(limits::too_large("a frame", limits::EVENT_BYTES)));
+        }
+        let Some((data, behind)) = behind.split_at_checked(length) else { break };
+        rest = behind;
+        let data = String::from_utf8_lossy(data);
+        teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })?;
+    }
+    // A large frame comes in many pieces, and is not copied with each.
+    *begun = if rest.len() == joined.len() { joined } else { rest.to_vec() };
+    Ok(())
 }

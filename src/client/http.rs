@@ -49,6 +49,9 @@ pub(super) struct Get<'a> {
     /// Query parameters to add.
     pub(super) parameters: &'a [(&'a str, &'a str)],
     pub(super) headers: &'a [(HeaderName, &'a [u8])],
+    /// Whether [`Http::let_go`] is to follow, or [`Tally::let_through`]: hyper reads a body before anybody asks
+    /// for it.
+    pub(super) holds: bool,
 }
 
 /// What came of a request.
@@ -92,6 +95,9 @@ impl Http {
             let request = request
                 .body(Full::default())
                 .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
+            if get.holds {
+                http.tally.hold_behind_head();
+            }
             let (asked, read_before) = (Instant::now(), http.tally.read_at());
             let response = match http.send(request).await {
                 Ok(response) => response,
@@ -203,6 +209,15 @@ impl Http {
         refusal(status, &text)
     }
 
+    /// Takes the connection in `slot` out of HTTP's hands once the head of an answer has been read behind which
+    /// everything was held, with what was read of that. `None` where the connection is over.
+    pub(super) fn let_go(slot: &mut Option<Http>) -> Option<(Counted, Vec<u8>)> {
+        let http = slot.take_if(|http| http.ended.is_none())?;
+        let mut stream = http.connection.into_parts().io.into_inner();
+        let ahead = stream.take_held();
+        Some((stream, ahead))
+    }
+
     /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and
     /// without waiting for a server that has shown that it is gone.
     pub(super) async fn leave(slot: Option<Http>, over: &Over) {
@@ -253,12 +268,17 @@ fn redirect(response: &Response<Incoming>) -> Option<String> {
     }
 }
 
+/// A connection that ended too early.
+pub(super) fn incomplete() -> Cause {
+    Cause::Broken("the connection ended before the answer was complete".to_owned())
+}
+
 fn cause_of(error: &hyper::Error) -> Cause {
     if error.is_parse() || error.is_parse_too_large() {
         return Cause::Refused(format!("not an HTTP answer: {error}"));
     }
     if error.is_incomplete_message() {
-        return Cause::Broken("the connection ended before the answer was complete".to_owned());
+        return incomplete();
     }
     if error.is_canceled() || error.is_closed() {
         return Cause::Closed(None);

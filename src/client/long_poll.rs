@@ -30,7 +30,18 @@ impl LongPoll {
         loop {
             let asked = Instant::now();
             let had_cursor = self.poll.cursor.is_some();
-            let news = self.poll.ask(slot, &[("wait", &self.wait)], limit, teller).await?;
+            let name = match &self.poll.dialect {
+                None => Some("wait"),
+                // The first question is answered at once and tells where the present is, unless the server
+                // gives everything from the beginning.
+                Some(dialect) if had_cursor || dialect.poll.from_the_first || dialect.after.is_none() => {
+                    dialect.poll.wait.as_deref()
+                }
+                Some(_) => None,
+            };
+            let wait = name.map(|name| (name.to_owned(), self.wait.as_str()));
+            let parameters: Vec<_> = wait.iter().map(|(name, wait)| (name.as_str(), *wait)).collect();
+            let news = self.poll.ask(slot, &parameters, limit, teller).await?;
             let told_cursor = !had_cursor && self.poll.cursor.is_some();
             // An empty answer that came early was no long poll: without this, a server that does not
             // hold requests, or not for so long, would be asked as fast as it can answer.
@@ -51,7 +62,7 @@ impl Session for LongPoll {
         let over = until_stopped(&teller.context.stop.clone(), self.read(&mut slot, teller)).await;
         Http::leave(slot, &over).await;
         if !self.policy.resume {
-            self.poll.cursor = None;
+            self.poll.forget();
         }
         over
     }

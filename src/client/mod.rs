@@ -14,15 +14,20 @@
 //! | `backoff` | how long to wait; pure |
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
 //! | `message` | what a WebSocket message says |
+//! | `dialect` | how somebody else's server says it |
 //! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
+//! | `chunks`, `frames` | bodies and frames read where they lie, once HTTP has let go of the connection |
 //! | `refusal` | what a server says when it does not give what was asked for |
 //! | `limits` | what a server can make a client hold |
 
 mod answer;
 pub mod backoff;
+mod chunks;
+pub mod dialect;
 mod driver;
 mod endpoint;
 pub mod floor;
+mod frames;
 mod http;
 mod lifecycle;
 mod limits;
@@ -40,7 +45,10 @@ use std::{future::Future, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration}
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::lifecycle::{Session, live};
+use self::{
+    dialect::Dialect,
+    lifecycle::{Session, live},
+};
 use crate::{
     clock::{Clock, Timestamp},
     event::Gap,
@@ -191,6 +199,8 @@ pub struct Subscription {
     pub after: Option<String>,
     /// What the client does beyond reading.
     pub policy: Policy,
+    /// How the server speaks, where it is not ours.
+    pub dialect: Option<Arc<Dialect>>,
 }
 
 /// What a client does beyond reading: how often it asks, when it gives a connection up, how it returns.
@@ -217,6 +227,10 @@ pub struct Policy {
     pub quiet_limit: Option<Duration>,
     /// Whether a reconnect says where the reader stood, or starts at the present.
     pub resume: bool,
+    /// SSE and WebSocket: whether they are read in the plain way, by hyper and tungstenite to the end. Else these
+    /// are let go of behind the head, and what comes is read where it lies: the same to an observer and on the
+    /// wire, with less work.
+    pub plain: bool,
 }
 
 /// What a client does when its connection is gone.
@@ -250,6 +264,7 @@ impl Default for Policy {
             reconnection_time: Duration::from_secs(3),
             quiet_limit: None,
             resume: true,
+            plain: false,
         }
     }
 }

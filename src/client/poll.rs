@@ -7,16 +7,19 @@
 
 use std::{
     mem,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use url::Url;
 
 use super::{
     Cause, Context, Observation, Subscription,
     answer::{self, Answer, Page},
+    dialect::{Batch, Dialect, Told},
+    endpoint::Endpoint,
     http::{self as connection, Get, Http},
     lifecycle::{Over, Teller},
     limits,
@@ -34,6 +37,10 @@ pub(super) struct Poll {
     foreign: Option<Vec<u8>>,
     /// Whether our server has answered at least once.
     is_ours: bool,
+    /// How the server speaks, where it is not ours.
+    pub(super) dialect: Option<Arc<Dialect>>,
+    /// Where a reader stands by the answer's own headers, and what hands them back.
+    validators: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What a request brought.
@@ -53,6 +60,8 @@ impl Poll {
             body: Vec::new(),
             foreign: None,
             is_ours: false,
+            dialect: subscription.dialect.clone(),
+            validators: Vec::new(),
         }
     }
 
@@ -65,6 +74,9 @@ impl Poll {
         limit: Duration,
         teller: &mut Teller<'_>,
     ) -> Result<News, Over> {
+        if self.dialect.as_ref().is_some_and(|dialect| dialect.poll.from_the_first) {
+            self.stand(slot, teller).await?;
+        }
         let exchange = self.exchange(slot, parameters, teller.context);
         let status = match tokio::time::timeout(limit, exchange).await {
             Ok(status) => status?,
@@ -77,6 +89,9 @@ impl Poll {
             }
             teller.open(at)?;
             return Ok(News::None);
+        }
+        if let Some(dialect) = self.dialect.clone() {
+            return self.tell_foreign(at, &dialect, teller);
         }
         match answer::parse(&self.body) {
             Answer::Page(page) => {
@@ -108,6 +123,44 @@ impl Poll {
         }
     }
 
+    /// Connects, where that has not been done: whatever is published from now on will be there to be asked for.
+    async fn stand(&mut self, slot: &mut Option<Http>, teller: &mut Teller<'_>) -> Result<(), Over> {
+        if slot.is_none() {
+            let endpoint = Endpoint::of(&self.url).map_err(Over::Fatal)?;
+            *slot = Some(Http::connect(endpoint, teller.context).await.map_err(Over::Lost)?);
+        }
+        teller.open(teller.context.clock.now())
+    }
+
+    fn tell_foreign(
+        &mut self,
+        at: Timestamp,
+        dialect: &Dialect,
+        teller: &mut Teller<'_>,
+    ) -> Result<News, Over> {
+        let Some(Batch { cursor, events }) = dialect.batch(&self.body) else {
+            let start: String = String::from_utf8_lossy(&self.body).chars().take(40).collect();
+            let cause = Cause::Refused(format!("the answer is not as the dialect says: {start:?}"));
+            return Err(Over::Fatal(cause));
+        };
+        teller.open(at)?;
+        let news = if events.is_empty() { News::None } else { News::Some };
+        let last = events.iter().rev().find_map(|event| event.id.clone());
+        if let Some(cursor) = cursor.or(last).filter(|_| dialect.after.is_some()) {
+            self.cursor = Some(cursor);
+        }
+        for Told { id, kind, data } in &events {
+            teller.tell(at, &Observation::Event { id: id.as_deref(), kind, data })?;
+        }
+        Ok(news)
+    }
+
+    /// Forgets where it stood.
+    pub(super) fn forget(&mut self) {
+        self.cursor = None;
+        self.validators.clear();
+    }
+
     /// Sends the request and reads the whole answer.
     async fn exchange(
         &mut self,
@@ -115,10 +168,17 @@ impl Poll {
         parameters: &[(&str, &str)],
         context: &Context,
     ) -> Result<StatusCode, Over> {
-        let after = self.cursor.as_deref().map(|cursor| ("after", cursor));
+        let dialect = self.dialect.clone();
+        let name = match &dialect {
+            None => Some("after"),
+            Some(dialect) => dialect.after.as_deref(),
+        };
+        let after = name.zip(self.cursor.as_deref());
         let parameters: Vec<_> = after.into_iter().chain(parameters.iter().copied()).collect();
-        let headers = [(header::ACCEPT, &b"application/json, */*;q=0.5"[..])];
-        let get = Get { url: &self.url, parameters: &parameters, headers: &headers };
+        let accept = (header::ACCEPT, &b"application/json, */*;q=0.5"[..]);
+        let known = self.validators.iter().map(|(name, value)| (name.clone(), value.as_bytes()));
+        let headers: Vec<_> = std::iter::once(accept).chain(known).collect();
+        let get = Get { url: &self.url, parameters: &parameters, headers: &headers, holds: false };
         let response = match Http::get(slot, &get, context).await {
             Ok(connection::Answer::Response(response)) => response,
             Ok(connection::Answer::FoundGone(cause)) => return Err(Over::FoundGone(cause)),
@@ -135,11 +195,17 @@ impl Poll {
             return Err(if again { Over::Refused { cause, retry_after } } else { Over::Fatal(cause) });
         }
         let is_last = is_last(&response);
+        let validators = dialect
+            .filter(|dialect| dialect.poll.conditional && status != StatusCode::NOT_MODIFIED)
+            .map(|_| validators(response.headers()));
         let read = http.read_body(&mut response.into_body(), limits::BODY_BYTES, &mut self.body).await;
         match read {
             Err(cause @ Cause::Refused(_)) => return Err(Over::Fatal(cause)),
             Err(cause) => return Err(Over::Lost(cause)),
             Ok(()) => {}
+        }
+        if let Some(validators) = validators {
+            self.validators = validators;
         }
         if is_last {
             // The server said that it would close, so that is no news to anybody.
@@ -147,6 +213,14 @@ impl Poll {
         }
         Ok(status)
     }
+}
+
+/// What is to be handed back of an answer's validators.
+fn validators(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    [(header::LAST_MODIFIED, header::IF_MODIFIED_SINCE), (header::ETAG, header::IF_NONE_MATCH)]
+        .into_iter()
+        .filter_map(|(given, handed_back)| Some((handed_back, headers.get(given)?.clone())))
+        .collect()
 }
 
 /// Somebody else answered in our server's place.

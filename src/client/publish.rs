@@ -161,6 +161,11 @@ impl Outbox {
         !self.unanswered.is_empty()
     }
 
+    /// Whether anything may ever have to be sent.
+    pub(super) fn may_send(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// Tells all who wait that no answer will come.
     pub(super) fn forget(&mut self) {
         self.unanswered.clear();

@@ -52,7 +52,7 @@ impl Session for ShortPoll {
         let over = until_stopped(&teller.context.stop.clone(), self.read(&mut slot, teller)).await;
         Http::leave(slot, &over).await;
         if !self.policy.resume {
-            self.poll.cursor = None;
+            self.poll.forget();
         }
         over
     }

@@ -6,26 +6,41 @@
 //! is nothing more. What a page may add around it is the policy: another wait, a limit to silence, or not
 //! to resume. A page that has a wait of its own makes a new EventSource after each `error`, and is not told
 //! what the answer was: it comes back after any, even after a 204.
+//!
+//! HTTP matters up to the head of the answer; behind it there is a stream that never ends. So the connection
+//! is taken out of hyper's hands there, as the server takes it (`server/handover`), and what comes is decoded
+//! where it was read, in memory that all connections share. The plain way, which asks hyper for each piece of
+//! the body, is what most clients do, and stays beside it ([`Policy::plain`](super::Policy::plain)).
 
-use std::{convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use bytes::Buf;
 use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
 use sse_core::{MessageEvent, SseDecoder, SseEvent};
 
 use super::{
     Cause, Context, Observation, Reconnect, Subscription,
-    http::{Answer, Get, Http},
-    lifecycle::{Over, Session, Teller, unless_quiet, until_stopped, within},
+    chunks::{Body, Found},
+    dialect::Dialect,
+    http::{Answer, Get, Http, incomplete},
+    lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
 };
-use crate::{clock::Timestamp, event::GAP_TYPE};
+use crate::{clock::Timestamp, event::GAP_TYPE, link::Counted};
 
 pub(super) struct Sse {
     subscription: Subscription,
     decoder: SseDecoder,
     reconnection_time: Duration,
     connected_before: bool,
+}
+
+/// The connection: in HTTP's hands, and then out of them.
+#[derive(Default)]
+struct Line {
+    http: Option<Http>,
+    stream: Option<Counted>,
 }
 
 impl Sse {
@@ -39,11 +54,11 @@ impl Sse {
         }
     }
 
-    async fn read(&mut self, slot: &mut Option<Http>, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
+    async fn read(&mut self, line: &mut Line, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
         let limit = self.subscription.policy.quiet_limit;
-        let response = within(limit, self.ask(slot, teller.context)).await?;
+        let response = within(limit, self.ask(&mut line.http, teller.context)).await?;
         // A connection that has answered is in its slot.
-        let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
+        let Some(http) = &mut line.http else { return Err(Over::Lost(Cause::Closed(None))) };
         let page_returns =
             !matches!(self.subscription.policy.reconnect, Reconnect::Standard | Reconnect::Never);
         let failed = |cause| {
@@ -59,10 +74,60 @@ impl Sse {
         require_event_stream(&response).map_err(failed)?;
         teller.open(http.tally.read_at())?;
         let (context, tally) = (teller.context, Arc::clone(&http.tally));
+        let body = Body::of(response.version(), response.headers());
+        if let Some(body) = body.filter(|_| !self.subscription.policy.plain)
+            && let Some((stream, ahead)) = Http::let_go(&mut line.http)
+        {
+            let stream = line.stream.insert(stream);
+            return unless_quiet(limit, context, &tally, self.listen(stream, body, &ahead, teller)).await;
+        }
+        let Some(http) = &mut line.http else { return Err(Over::Lost(Cause::Closed(None))) };
+        tally.let_through();
         unless_quiet(limit, context, &tally, self.follow(http, response.into_body(), teller)).await
     }
 
-    /// Reads the stream to its end.
+    /// Reads the stream to its end, out of HTTP's hands. Some of it was read ahead.
+    async fn listen(
+        &mut self,
+        stream: &mut Counted,
+        mut body: Body,
+        ahead: &[u8],
+        teller: &mut Teller<'_>,
+    ) -> Result<Infallible, Over> {
+        let tally = stream.tally();
+        self.hear(&mut body, ahead, tally.read_at(), teller)?;
+        loop {
+            let heard = poll_fn(|cx| {
+                stream.poll_read_shared(cx, |bytes| {
+                    if !bytes.is_empty() {
+                        return self.hear(&mut body, bytes, tally.read_at(), teller);
+                    }
+                    Err(Over::Lost(if body.may_end() { Cause::Closed(None) } else { incomplete() }))
+                })
+            });
+            heard.await.map_err(|error| Over::Lost(Cause::Broken(error.to_string())))??;
+        }
+    }
+
+    /// Tells what bytes of the connection say.
+    fn hear(
+        &mut self,
+        body: &mut Body,
+        mut bytes: &[u8],
+        at: Timestamp,
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Over> {
+        loop {
+            match body.next(&mut bytes) {
+                Ok(Found::Data(mut piece)) => self.decode(&mut piece, at, teller)?,
+                Ok(Found::Nothing) => return Ok(()),
+                Ok(Found::End) => return Err(Over::Lost(Cause::Closed(None))),
+                Err(broken) => return Err(Over::Lost(Cause::Broken(broken.to_string()))),
+            }
+        }
+    }
+
+    /// Reads the stream to its end, in the plain way.
     async fn follow(
         &mut self,
         http: &mut Http,
@@ -71,19 +136,26 @@ impl Sse {
     ) -> Result<Infallible, Over> {
         while let Some(chunk) = http.chunk(&mut body).await {
             let mut chunk = chunk.map_err(Over::Lost)?;
-            let at = http.tally.read_at();
-            while let Some(event) = self.decoder.next(&mut chunk) {
-                // To skip an event that is too large would be to lose it without a word, and to ask
-                // again would bring it again.
-                match event.map_err(|_| Over::Fatal(limits::too_large("an event", limits::EVENT_BYTES)))? {
-                    SseEvent::Retry(millis) => {
-                        self.reconnection_time = Duration::from_millis(millis.into());
-                    }
-                    SseEvent::Message(message) => tell(at, &message, teller)?,
+            self.decode(&mut chunk, http.tally.read_at(), teller)?;
+        }
+        Err(Over::Lost(Cause::Closed(None)))
+    }
+
+    /// Tells what a piece of the stream completes.
+    fn decode(&mut self, piece: &mut impl Buf, at: Timestamp, teller: &mut Teller<'_>) -> Result<(), Over> {
+        while let Some(event) = self.decoder.next(piece) {
+            // To skip an event that is too large would be to lose it without a word, and to ask again would
+            // bring it again.
+            match event.map_err(|_| Over::Fatal(limits::too_large("an event", limits::EVENT_BYTES)))? {
+                SseEvent::Retry(millis) => {
+                    self.reconnection_time = Duration::from_millis(millis.into());
+                }
+                SseEvent::Message(message) => {
+                    tell(at, &message, self.subscription.dialect.as_deref(), teller)?;
                 }
             }
         }
-        Err(Over::Lost(Cause::Closed(None)))
+        Ok(())
     }
 
     async fn ask(&mut self, slot: &mut Option<Http>, context: &Context) -> Result<Response<Incoming>, Over> {
@@ -103,7 +175,8 @@ impl Sse {
             headers.push((header::HeaderName::from_static("last-event-id"), last.as_bytes()));
         }
         self.connected_before = true;
-        let get = Get { url: &self.subscription.url, parameters: after.as_slice(), headers: &headers };
+        let holds = !self.subscription.policy.plain;
+        let get = Get { url: &self.subscription.url, parameters: after.as_slice(), headers: &headers, holds };
         match Http::get(slot, &get, context).await {
             Ok(Answer::Response(response)) => Ok(response),
             Ok(Answer::FoundGone(cause)) => Err(Over::FoundGone(cause)),
@@ -119,14 +192,29 @@ impl Session for Sse {
     }
 
     async fn run(&mut self, teller: &mut Teller<'_>) -> Over {
-        let mut slot = None;
-        let over = until_stopped(&teller.context.stop.clone(), self.read(&mut slot, teller)).await;
-        Http::leave(slot, &over).await;
+        let mut line = Line::default();
+        let over = until_stopped(&teller.context.stop.clone(), self.read(&mut line, teller)).await;
+        Http::leave(line.http, &over).await;
+        // In an orderly way where that is ours to choose.
+        if let (Some(stream), Over::Stopped | Over::Fatal(_)) = (line.stream, &over) {
+            stream.close(FAREWELL).await;
+        }
         over
     }
 }
 
-fn tell(at: Timestamp, message: &MessageEvent, teller: &mut Teller<'_>) -> Result<(), Over> {
+fn tell(
+    at: Timestamp,
+    message: &MessageEvent,
+    dialect: Option<&Dialect>,
+    teller: &mut Teller<'_>,
+) -> Result<(), Over> {
+    // The id is the standard's own; only the data may be wrapped.
+    if let Some(dialect) = dialect.filter(|dialect| dialect.data.is_some()) {
+        let Some(told) = dialect.event(&message.data) else { return Ok(()) };
+        let id = message.last_event_id.as_deref();
+        return teller.tell(at, &Observation::Event { id, kind: &message.event, data: &told.data });
+    }
     if message.event == GAP_TYPE
         && let Ok(gap) = serde_json::from_str(&message.data)
     {

@@ -2,22 +2,29 @@
 //!
 //! Bare, as the browser gives it, it ends when its connection does. The extra code that every application
 //! then writes, to come back after a while and to say where it stood, is the policy.
+//!
+//! After the handshake a reader that only listens lets go of tungstenite's stream: what comes is read where it
+//! lies (`frames`), in memory that all connections share. The plain way stays beside it
+//! ([`Policy::plain`]), and is how one reads that also sends.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, future::poll_fn, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Request, header};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tungstenite::{
     Error,
     error::ProtocolError,
     handshake::client::generate_key,
-    protocol::{CloseFrame, Message as Frame, WebSocketConfig},
+    protocol::{CloseFrame, Message as Frame, Role, WebSocketConfig},
 };
 
 use super::{
     Cause, Observation, Policy, Subscription,
+    dialect::Dialect,
     endpoint::{Endpoint, request_target},
+    frames::{Frames, Said},
     lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
     limits,
     message::{self, Message},
@@ -37,6 +44,7 @@ pub(super) struct WebSocket {
     cursor: Option<String>,
     /// What is to be sent on the same connection.
     outbox: Outbox,
+    dialect: Option<Arc<Dialect>>,
 }
 
 impl WebSocket {
@@ -46,8 +54,8 @@ impl WebSocket {
 
     /// One that also sends what is put into the outbox.
     pub(super) fn sending(subscription: Subscription, outbox: Outbox) -> Self {
-        let Subscription { url, after, policy } = subscription;
-        WebSocket { url, policy, cursor: after, outbox }
+        let Subscription { url, after, policy, dialect } = subscription;
+        WebSocket { url, policy, cursor: after, outbox, dialect }
     }
 
     async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Over {
@@ -58,10 +66,15 @@ impl WebSocket {
             Err(cause) => return Over::Fatal(cause),
         };
         tally.begin_request();
-        let handshake = client_async_with_config(request, stream, Some(config()));
-        let handshake = within(limit, async { handshake.await.map_err(|error| refused(&error)) });
+        let listens = !self.policy.plain && !self.outbox.may_send();
+        if listens {
+            // Whoever shakes hands would keep what the server says right behind its answer.
+            tally.hold_behind_head();
+        }
+        let shaking = client_async_with_config(request, stream, Some(config()));
+        let shaking = within(limit, async { shaking.await.map_err(|error| refused(&error)) });
         let (mut socket, _) = tokio::select! {
-            shaken = handshake => match shaken {
+            shaken = shaking => match shaken {
                 Ok(shaken) => shaken,
                 Err(over) => return over,
             },
@@ -71,16 +84,67 @@ impl WebSocket {
         if let Err(over) = teller.open(tally.read_at()) {
             return over;
         }
-        let following = self.follow(&mut socket, &tally, teller);
-        let following = unless_quiet(limit, context, &tally, following);
-        let over = until_stopped(&context.stop, following).await;
+        if !listens {
+            let following = self.follow(&mut socket, &tally, teller);
+            let following = unless_quiet(limit, context, &tally, following);
+            let over = until_stopped(&context.stop, following).await;
+            if matches!(over, Over::Stopped) {
+                farewell(&mut socket).await;
+            }
+            return over;
+        }
+        let stream = socket.into_inner();
+        let ahead = stream.take_held();
+        let mut frames = Frames::new(config());
+        let listening = self.listen(stream, &mut frames, &ahead, teller);
+        let listening = unless_quiet(limit, context, &tally, listening);
+        let over = until_stopped(&context.stop, listening).await;
         if matches!(over, Over::Stopped) {
-            farewell(&mut socket).await;
+            let (begun, config) = (frames.into_begun(), Some(config()));
+            farewell(&mut WebSocketStream::from_partially_read(stream, begun, Role::Client, config).await)
+                .await;
         }
         over
     }
 
-    /// Reads messages until the connection is over.
+    /// Hears messages until the connection is over. Some was read ahead.
+    async fn listen(
+        &mut self,
+        stream: &mut Counted,
+        frames: &mut Frames,
+        ahead: &[u8],
+        teller: &mut Teller<'_>,
+    ) -> Result<Infallible, Over> {
+        let (tally, mut answers, mut is_first) = (stream.tally(), Vec::new(), true);
+        let mut hear = |bytes: &[u8], answers: &mut Vec<u8>| {
+            let at = tally.read_at();
+            frames.hear(bytes, answers, lost, |said| match said {
+                Said::Text(text) => self.tell_text(at, text, std::mem::take(&mut is_first), teller),
+                Said::Other(frame) => self.tell(at, &frame, &mut is_first, teller),
+            })
+        };
+        let mut heard = hear(ahead, &mut answers);
+        loop {
+            if !answers.is_empty() {
+                let written = stream.write_all(&answers).await;
+                answers.clear();
+                // An end that was heard is the reason for this one.
+                heard = heard.and(written.map_err(|error| lost(&Error::Io(error))));
+            }
+            heard?;
+            let read = poll_fn(|cx| {
+                stream.poll_read_shared(cx, |bytes| {
+                    if bytes.is_empty() {
+                        return Err(lost(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)));
+                    }
+                    hear(bytes, &mut answers)
+                })
+            });
+            heard = read.await.map_err(|error| lost(&Error::Io(error)))?;
+        }
+    }
+
+    /// Reads messages until the connection is over, in the plain way, and sends what is to be sent.
     async fn follow(
         &mut self,
         socket: &mut WebSocketStream<&mut Counted>,
@@ -101,24 +165,37 @@ impl WebSocket {
             };
             let Some(frame) = frame else { break };
             let at = tally.read_at();
-            match frame.map_err(|error| lost(&error))? {
-                Frame::Text(text) => self.tell_text(at, &text, is_first, teller)?,
-                Frame::Binary(bytes) => {
-                    let data = String::from_utf8_lossy(&bytes);
-                    teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })?;
-                }
-                // Pings are answered by tungstenite, at the next call to read.
-                Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => continue,
-                Frame::Close(frame) => {
-                    // The answer to the close frame has still to go out. The server's end of the TCP
-                    // connection, which follows, is no news.
-                    let _ = socket.flush().await;
-                    return Err(Over::Lost(Cause::Closed(frame.as_ref().map(describe))));
-                }
+            let frame = frame.map_err(|error| lost(&error))?;
+            let told = self.tell(at, &frame, &mut is_first, teller);
+            if frame.is_close() {
+                // The answer to the close frame has still to go out. The server's end of the TCP connection,
+                // which follows, is no news.
+                let _ = socket.flush().await;
             }
-            is_first = false;
+            told?;
         }
         Err(Over::Lost(Cause::Closed(None)))
+    }
+
+    /// Tells what a message says.
+    fn tell(
+        &mut self,
+        at: Timestamp,
+        frame: &Frame,
+        is_first: &mut bool,
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Over> {
+        match frame {
+            Frame::Text(text) => self.tell_text(at, text, std::mem::take(is_first), teller),
+            Frame::Binary(bytes) => {
+                *is_first = false;
+                let data = String::from_utf8_lossy(bytes);
+                teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &data })
+            }
+            // Pings are answered by tungstenite, at the next call to read.
+            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => Ok(()),
+            Frame::Close(frame) => Err(Over::Lost(Cause::Closed(frame.as_ref().map(describe)))),
+        }
     }
 
     fn tell_text(
@@ -128,6 +205,9 @@ impl WebSocket {
         is_first: bool,
         teller: &mut Teller<'_>,
     ) -> Result<(), Over> {
+        if let Some(dialect) = &self.dialect {
+            return tell_foreign(at, text, dialect, &mut self.cursor, teller);
+        }
         let other = |kind, data| Observation::Event { id: None, kind, data };
         match message::parse(text) {
             Message::Event { id, kind, data } => {
@@ -159,7 +239,11 @@ impl WebSocket {
     fn request(&self) -> Result<Request<()>, Cause> {
         let endpoint = Endpoint::of(&self.url)?;
         let host = endpoint.host_header();
-        let after = self.cursor.as_deref().map(|cursor| ("after", cursor));
+        let name = match &self.dialect {
+            None => Some("after"),
+            Some(dialect) => dialect.after.as_deref(),
+        };
+        let after = name.zip(self.cursor.as_deref());
         // tungstenite wants an absolute URI, of which it sends the path and query.
         Request::get(format!("ws://{host}{}", request_target(&self.url, after.as_slice())))
             .header(header::HOST, host)
@@ -204,6 +288,26 @@ impl Session for WebSocket {
     }
 }
 
+/// What is no event, such as a greeting, is passed over.
+fn tell_foreign(
+    at: Timestamp,
+    text: &str,
+    dialect: &Dialect,
+    cursor: &mut Option<String>,
+    teller: &mut Teller<'_>,
+) -> Result<(), Over> {
+    if dialect.data.is_none() {
+        return teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: text });
+    }
+    let Some(told) = dialect.event(text) else { return Ok(()) };
+    let event = Observation::Event { id: told.id.as_deref(), kind: &told.kind, data: &told.data };
+    teller.tell(at, &event)?;
+    if told.id.is_some() {
+        *cursor = told.id;
+    }
+    Ok(())
+}
+
 fn config() -> WebSocketConfig {
     // The default read buffer of 128 KiB is allocated at once, and zero-filled at each attempt to read.
     WebSocketConfig::default()
@@ -215,7 +319,7 @@ fn config() -> WebSocketConfig {
 }
 
 /// Sends a close frame and waits, within bounds, for the server's.
-async fn farewell(socket: &mut WebSocketStream<&mut Counted>) {
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) {
     let exchange = async {
         socket.close(None).await?;
         while let Some(frame) = socket.next().await {

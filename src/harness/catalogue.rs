@@ -54,7 +54,7 @@ pub fn names() -> Vec<String> {
     let mut names: Vec<String> = BuiltIn::iter()
         .filter_map(|file| file.strip_suffix(".toml").map(str::to_owned))
         .chain(names_in_folder(Path::new(FOLDER)))
-        .filter(|name| is_plain(name))
+        .filter(|name| is_plain(name) && !name.starts_with("targets/"))
         .collect();
     let rank = |name: &String| CORE.iter().position(|core| core == name).unwrap_or(CORE.len());
     let nested = |name: &String| name.contains('/');

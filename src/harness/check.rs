@@ -80,6 +80,11 @@ impl Tally {
         self.highest
     }
 
+    /// How many were received, each counted once.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     /// Whether every number up to `last` was received.
     pub fn has_all(&self, last: u64) -> bool {
         self.highest >= last && self.delivered >= last

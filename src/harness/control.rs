@@ -34,7 +34,19 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Control {
     base: Url,
+    health: Health,
     http: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// How it is known that a server is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Our own `/healthz` answers with success.
+    Ours,
+    /// This path answers, with whatever status.
+    Answer(String),
+    /// Its port is open.
+    Open,
 }
 
 /// A request that came to nothing: which, and why.
@@ -62,9 +74,19 @@ pub struct SourceRequest {
 impl Control {
     /// Requests to the server at this base URL, such as `http://127.0.0.1:3000/`.
     pub fn new(base: Url) -> Self {
+        Control::asking(base, Health::Ours)
+    }
+
+    /// The same to a server that is asked in another way whether it is there.
+    pub fn asking(base: Url, health: Health) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Control { base, http: Client::builder(TokioExecutor::new()).build(connector) }
+        Control { base, health, http: Client::builder(TokioExecutor::new()).build(connector) }
+    }
+
+    /// The same over connections of its own.
+    pub fn apart(&self) -> Self {
+        Control::asking(self.base.clone(), self.health.clone())
     }
 
     /// Whether a server answers.
@@ -72,7 +94,36 @@ impl Control {
     /// # Errors
     /// Where it does not.
     pub async fn healthy(&self) -> Result<(), ControlError> {
-        self.ask(Method::GET, "healthz", None).await.map(drop)
+        match &self.health {
+            Health::Ours => self.ask(Method::GET, "healthz", None).await.map(drop),
+            Health::Answer(path) => self.answered(path).await,
+            Health::Open => self.open().await,
+        }
+    }
+
+    /// A request that may be answered with any status.
+    async fn answered(&self, path: &str) -> Result<(), ControlError> {
+        let path = path.trim_start_matches('/');
+        let fail = |problem: String| self.error(Method::GET, path, problem);
+        let asked = async {
+            let uri = self.url(path).as_str().parse().map_err(|error| fail(format!("{error}")))?;
+            let answer = self.http.get(uri).await.map_err(|error| fail(describe(&error)))?;
+            let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+            body.map(drop).map_err(|error| fail(error.to_string()))
+        };
+        let answered = tokio::time::timeout(ANSWER_WITHIN, asked).await;
+        answered.unwrap_or_else(|_| Err(fail(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))))
+    }
+
+    async fn open(&self) -> Result<(), ControlError> {
+        let fail = |problem: String| self.error(Method::CONNECT, "", problem);
+        let connected = async {
+            let addresses = self.base.socket_addrs(|| None).map_err(|error| fail(error.to_string()))?;
+            let stream = tokio::net::TcpStream::connect(addresses.as_slice()).await;
+            stream.map(drop).map_err(|error| fail(error.to_string()))
+        };
+        let connected = tokio::time::timeout(ANSWER_WITHIN, connected).await;
+        connected.unwrap_or_else(|_| Err(fail(format!("not open within {} s", ANSWER_WITHIN.as_secs()))))
     }
 
     /// Publishes one event and returns its id: it is in the channel's log.

@@ -19,8 +19,11 @@ pub struct Manifest {
     pub started: String,
     /// When it ended; `None` while it runs or where it was cut short.
     pub finished: Option<String>,
-    /// The measured server: `built-in`, or its URL.
+    /// The measured servers: `built-in`, a URL, or the names of others.
     pub target: String,
+    /// Text of every other server's file, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, TargetText>,
     /// Text of every definition, by name.
     pub definitions: BTreeMap<String, String>,
     /// Runs planned, by experiment.
@@ -32,6 +35,15 @@ pub struct Manifest {
     pub git_revision: Option<String>,
     /// The machine.
     pub machine: Machine,
+}
+
+/// A server that is not ours, as it was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetText {
+    /// How charts call it.
+    pub label: String,
+    /// Its file.
+    pub text: String,
 }
 
 /// The machine that measured. `None`: this system does not tell.

@@ -11,8 +11,10 @@
 //! | `runner` | a session: experiments, one after the other, into a folder |
 //! | **`run`** | one group, from the first connect to its records: read this first |
 //! | `reader`, `check` | a subscriber whose observations are tallied; order, loss, duplicates |
+//! | `reading` | the threads that readers run on |
 //! | `publisher`, `payload`, `control` | publishing from here; what events carry; requests of our own |
 //! | `server_process`, `client_process` | this program again: as the server under test, as a client of its own |
+//! | `target` | other servers, as files describe them |
 //! | `browser` | a headless Chromium, whose pages are clients |
 //! | `line` | what a reader in another process says that it saw |
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
@@ -45,6 +47,7 @@ pub mod progress;
 pub mod publisher;
 pub mod queueing;
 pub mod reader;
+pub mod reading;
 pub mod record;
 pub mod recovery;
 pub mod run;
@@ -54,5 +57,6 @@ pub mod server_process;
 mod soundness;
 pub mod stalled;
 pub mod storm;
+pub mod target;
 pub mod verify;
 pub mod zombies;

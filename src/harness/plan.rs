@@ -11,6 +11,7 @@ use super::{
         Between, Client, Conditions, Definition, Fault, Layout, Network, Profile, TIMETABLE, Timed,
     },
     record::Parameters,
+    target::Target,
 };
 use crate::{schedule::Pattern, server::Config};
 
@@ -47,6 +48,8 @@ pub struct Condition {
     pub readers: u32,
     /// Events per second.
     pub rate: f64,
+    /// How many events may be under way, where they are published as fast as they are taken and not at a rate.
+    pub in_flight: Option<u32>,
     /// Bytes of an event's data.
     pub payload_bytes: u32,
     /// How publishes are spaced.
@@ -78,6 +81,10 @@ pub struct Group {
     pub condition: Condition,
     /// From 1.
     pub repetition: u32,
+    /// Which server.
+    pub target: Target,
+    /// What the server is called in records, where that has to be said.
+    pub target_name: Option<String>,
 }
 
 /// Groups that run at the same time, each with a server of its own.
@@ -91,32 +98,33 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Unrolls a definition. `repetitions` overrides the profile's.
+    /// Unrolls a definition against our own server. `repetitions` overrides the profile's.
     pub fn new(definition: &Definition, form: Form, repetitions: Option<u32>, seed: u64) -> Self {
-        let profile = form.of(definition);
+        Plan::against(&[(Target::BuiltIn, definition.clone())], form, repetitions, seed)
+    }
+
+    /// Unrolls a definition against several servers, for each without what it can't do.
+    pub fn against(
+        targets: &[(Target, Definition)],
+        form: Form,
+        repetitions: Option<u32>,
+        seed: u64,
+    ) -> Self {
+        let Some((_, definition)) = targets.first() else { return Plan { steps: Vec::new() } };
+        let (layout, profile) = (definition.layout, form.of(definition));
         let mut rng = StdRng::seed_from_u64(seed);
         let mut steps = Vec::new();
         for repetition in 1..=repetitions.unwrap_or(profile.repetitions) {
-            let mut groups = Vec::new();
-            for conditions in definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only) {
-                for condition in unroll(conditions, form, profile, seed ^ u64::from(repetition)) {
-                    let clients = clients_of(definition, conditions);
-                    match definition.layout {
-                        Layout::OneByOne => groups.extend(clients.map(|client| Group {
-                            clients: vec![client.clone()],
-                            condition: condition.clone(),
-                            repetition,
-                        })),
-                        Layout::Together => {
-                            groups.push(Group { clients: clients.cloned().collect(), condition, repetition });
-                        }
-                    }
-                }
-            }
+            let of_target = |(target, definition): &(Target, Definition)| {
+                let is_said = targets.len() > 1 || target.described().is_some();
+                let name = is_said.then(|| target.name());
+                groups(target, name.as_deref(), definition, form, repetition, seed ^ u64::from(repetition))
+            };
+            let mut groups: Vec<Group> = targets.iter().flat_map(of_target).collect();
             // A machine's mood drifts. Each repetition runs everything once, in an order of its own, so that
             // the drift falls on all clients alike.
             groups.shuffle(&mut rng);
-            match definition.layout {
+            match layout {
                 Layout::OneByOne => steps.extend(groups.into_iter().map(|group| vec![group])),
                 Layout::Together if (repetition - 1) % profile.at_once != 0 => {
                     // The first of those that run at once made the step.
@@ -141,6 +149,39 @@ impl Plan {
         let of = |group: &Group| group.condition.warm_up_s + group.condition.measure_s;
         self.steps.iter().map(|step| step.iter().map(of).fold(0.0, f64::max)).sum()
     }
+}
+
+/// What runs against one server in one repetition.
+fn groups(
+    target: &Target,
+    target_name: Option<&str>,
+    definition: &Definition,
+    form: Form,
+    repetition: u32,
+    seed: u64,
+) -> Vec<Group> {
+    let profile = form.of(definition);
+    let group = |clients: Vec<Client>, condition: &Condition| Group {
+        clients,
+        condition: condition.clone(),
+        repetition,
+        target: target.clone(),
+        target_name: target_name.map(str::to_owned),
+    };
+    let mut groups = Vec::new();
+    for conditions in definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only) {
+        let clients: Vec<Client> = clients_of(definition, conditions).cloned().collect();
+        for condition in unroll(conditions, form, profile, seed) {
+            match definition.layout {
+                Layout::OneByOne => {
+                    groups.extend(clients.iter().map(|client| group(vec![client.clone()], &condition)));
+                }
+                Layout::Together if clients.is_empty() => {}
+                Layout::Together => groups.push(group(clients.clone(), &condition)),
+            }
+        }
+    }
+    groups
 }
 
 /// When, within the measured time, a connection is cut.
@@ -188,21 +229,27 @@ impl Condition {
             bystanders: self.bystanders,
             network: self.network.as_ref().map(|network| network.name().to_owned()),
             heartbeat_ms: self.heartbeat_ms,
+            in_flight: self.in_flight,
             warm_up_s: self.warm_up_s,
             measure_s: self.measure_s,
             seed: self.seed,
         }
     }
 
-    /// The run's name for one client, unique within its experiment.
-    pub fn run_name(&self, client: &Client, repetition: u32) -> String {
+    /// The run's name for one client of one server, unique within its experiment.
+    pub fn run_name(&self, client: &Client, target: Option<&str>, repetition: u32) -> String {
         let Condition { readers, rate, payload_bytes, .. } = self;
         let pattern = self.pattern.slug();
         let fault = self.fault_slug().map(|fault| format!("/{fault}")).unwrap_or_default();
         let network = self.network.as_ref().map(|it| format!("/{}", it.name())).unwrap_or_default();
         let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
+        let rate = match self.in_flight {
+            Some(events) => format!("{events}-in-flight"),
+            None => rate.to_string(),
+        };
         let conditions = format!("{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
-        format!("{}/{conditions}/{repetition}", client.name)
+        let target = target.map(|target| format!("@{target}")).unwrap_or_default();
+        format!("{}{target}/{conditions}/{repetition}", client.name)
     }
 }
 
@@ -236,8 +283,9 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
     };
     let timetable = conditions.timetable.as_ref().map(|it| it.draw(measure_s, seed)).unwrap_or_default();
     let mut all = Vec::new();
+    let rates: &[f64] = if conditions.in_flight.is_some() { &[0.0] } else { &conditions.rate };
     for &readers in &conditions.readers {
-        for &rate in &conditions.rate {
+        for &rate in rates {
             for &payload_bytes in &conditions.payload_bytes {
                 for &pattern in &conditions.pattern {
                     for &fault in &faults {
@@ -248,6 +296,7 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                         all.extend(pairs.map(|(network, &heartbeat_ms)| Condition {
                             readers,
                             rate,
+                            in_flight: conditions.in_flight,
                             payload_bytes,
                             pattern,
                             fault,

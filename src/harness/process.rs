@@ -21,6 +21,40 @@ pub fn usage(pid: u32) -> Usage {
     }
 }
 
+/// The processes of a group, and those that descend from its first one: what a server with workers consists of.
+pub fn family(first: u32) -> Vec<u32> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return vec![first] };
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let told = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some((pid, parent_of(&stat)?, group_of(&stat)?))
+    };
+    let all: Vec<(u32, u32, u32)> = pids.filter_map(told).collect();
+    let mut family: Vec<u32> =
+        all.iter().filter(|(pid, _, group)| *pid == first || *group == first).map(|(pid, ..)| *pid).collect();
+    // Who left the group is still somebody's child.
+    loop {
+        let is_new =
+            |&&(pid, parent, _): &&(u32, u32, u32)| family.contains(&parent) && !family.contains(&pid);
+        let Some((pid, ..)) = all.iter().find(is_new) else { return family };
+        family.push(*pid);
+    }
+}
+
+/// What several processes use together. Memory that they share is counted once: of each, its proportional
+/// share (`Pss`).
+pub fn usage_of(pids: &[u32]) -> Usage {
+    if let [pid] = pids {
+        return usage(*pid);
+    }
+    let cpu = pids.iter().filter_map(|pid| usage(*pid).cpu).reduce(|sum, one| sum + one);
+    let share = |pid: &u32| {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
+        rollup.and_then(|text| status_field(&text, "Pss:")).or_else(|| usage(*pid).rss_kib)
+    };
+    Usage { cpu, rss_kib: pids.iter().filter_map(share).reduce(|sum, one| sum + one) }
+}
+
 /// The usage of this process.
 pub fn own_usage() -> Usage {
     usage(std::process::id())
@@ -46,6 +80,12 @@ pub fn group_cpu(group: u32) -> Option<Duration> {
         (group_of(&stat)? == group).then(|| usage(pid).cpu)?
     };
     Some(pids.filter_map(of).sum())
+}
+
+/// Field 4 of `/proc/PID/stat`.
+fn parent_of(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// Field 5 of `/proc/PID/stat`.
@@ -119,6 +159,19 @@ mod tests {
         let group = group_of(&stat).expect("a group");
         assert!(group_cpu(group) > Some(Duration::ZERO));
         assert_eq!(group_cpu(u32::MAX), Some(Duration::ZERO), "nobody is in it");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_family_is_a_process_with_its_children_and_their_memory_is_counted_once() {
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().expect("sleep is there");
+        let family = family(std::process::id());
+        assert!(family.contains(&std::process::id()) && family.contains(&child.id()), "{family:?}");
+        let (mine, all) = (own_usage(), usage_of(&family));
+        assert!(all.cpu >= mine.cpu && all.rss_kib.is_some_and(|kib| kib > 100));
+        child.kill().expect("it is ours");
+        child.wait().expect("it has ended");
+        assert_eq!(parent_of("12 (a) b (c) S 3 44 5 0 -1"), Some(3));
     }
 
     #[test]

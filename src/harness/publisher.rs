@@ -16,6 +16,7 @@ use super::{
     payload,
     plan::Condition,
     reader::{Notes, Timing},
+    target,
 };
 use crate::{
     client,
@@ -46,6 +47,8 @@ pub struct Publish {
 pub enum Way {
     /// By the harness's own request, to a channel; with the id of the event before.
     Control(Box<Control>, String, Option<String>),
+    /// In a target's own way.
+    Target(target::Publishing),
     /// By the reader itself.
     Reader(client::publish::Publisher),
 }
@@ -84,12 +87,17 @@ pub struct Publishing {
     /// A closed loop: all these must have an event before the next one is published. Empty for a publisher
     /// that keeps to its schedule whatever becomes of its events.
     pub closed_loop: Vec<Arc<Notes>>,
+    /// Not by schedule but as fast as those take it, with at most so many events under way.
+    pub in_flight: Option<u32>,
 }
 
 impl Publishing {
     /// Publishes on schedule until told to stop.
     pub async fn run(self) -> Sent {
-        let Publishing { mut way, condition, clock, start, timing, published, stop, closed_loop } = self;
+        if let Some(in_flight) = self.in_flight {
+            return self.saturate(in_flight).await;
+        }
+        let Publishing { mut way, condition, clock, start, timing, published, stop, closed_loop, .. } = self;
         let mut sent = Sent::default();
         let within_characters = condition.has(|fault| fault == Fault::MidCharacter);
         let schedule = Schedule::new(condition.rate, condition.pattern, condition.seed);
@@ -128,6 +136,35 @@ impl Publishing {
         }
         sent
     }
+
+    /// Publishes as fast as all readers take it: one event after the other, each until it is acknowledged, with at
+    /// most so many under way that some reader does not have yet.
+    async fn saturate(self, in_flight: u32) -> Sent {
+        let Publishing { mut way, condition, clock, start, timing, published, stop, closed_loop, .. } = self;
+        let (mut sent, mut all_have) = (Sent::default(), 0);
+        clock.sleep_until(start).await;
+        for seq in 1_u64.. {
+            while seq.saturating_sub(all_have) > u64::from(in_flight) {
+                all_have = closed_loop.iter().map(|reader| reader.highest()).min().unwrap_or(seq);
+                if stop.is_cancelled() {
+                    return sent;
+                }
+                if seq.saturating_sub(all_have) > u64::from(in_flight) {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+            let intended = clock.now();
+            timing.intend(intended);
+            let data = payload::numbered(seq, condition.payload_bytes);
+            let acknowledged = until_acknowledged(&mut way, &data, clock, &mut sent, &stop).await;
+            let Some(acknowledged) = acknowledged else { break };
+            published.lock().push(Publish { intended, acknowledged });
+        }
+        sent
+    }
 }
 
 /// Publishes one event, and again where that failed: the server is down, or going down. Whether it stays
@@ -145,6 +182,11 @@ async fn until_acknowledged(
                 *last = Some(control.publish_once(channel, data, last.as_deref(), stop).await?);
                 return Some(clock.now());
             }
+            Way::Target(target) => match tokio::time::timeout(ANSWER_WITHIN, target.publish(data)).await {
+                Ok(Ok(())) => return Some(clock.now()),
+                Ok(Err(problem)) => problem,
+                Err(_) => format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
+            },
             Way::Reader(publisher) => {
                 let answered = tokio::time::timeout(ANSWER_WITHIN, publisher.publish(data)).await;
                 match answered {

@@ -1,9 +1,10 @@
 //! A measured reader: a subscriber whose observations are tallied.
 
 use std::{
+    collections::HashMap,
     ops::ControlFlow,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     check::{Receipt, Tally},
     payload,
+    reading::Reading,
     record::MomentKind,
     recovery::Spent,
 };
@@ -36,6 +38,20 @@ pub struct Timing {
     intended: Mutex<Vec<Timestamp>>,
     /// When each was really published, where the publisher is a closed loop.
     sent: Mutex<Vec<Timestamp>>,
+    /// The numbers of what a server publishes by itself, which bears none.
+    numbers: OnceLock<Mutex<Numbers>>,
+}
+
+/// Events of a server that publishes by itself, numbered in the order in which any reader first has them.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// Whether an event's data is the time of its publishing.
+    stamped: bool,
+    /// Whether what is new gets a number.
+    counts: bool,
+    last: u64,
+    /// By their data; 0 for what belongs to no number.
+    known: HashMap<String, u64>,
 }
 
 impl Timing {
@@ -45,6 +61,7 @@ impl Timing {
             measure_from: AtomicI64::new(i64::MAX),
             intended: Mutex::default(),
             sent: Mutex::default(),
+            numbers: OnceLock::new(),
         })
     }
 
@@ -62,6 +79,42 @@ impl Timing {
     /// measured against nothing else need no such note.
     pub fn sent(&self, at: Timestamp) {
         self.sent.lock().push(at);
+    }
+
+    /// The server publishes by itself: what comes is numbered by its data. `stamped` says that this is the time of
+    /// its publishing, in Unix milliseconds.
+    pub fn number_what_comes(&self, stamped: bool) {
+        let _ = self.numbers.set(Mutex::new(Numbers { stamped, ..Numbers::default() }));
+    }
+
+    /// What comes from now on counts, for all readers.
+    pub fn begin_numbering(&self) {
+        if let Some(numbers) = self.numbers.get() {
+            numbers.lock().counts = true;
+        }
+    }
+
+    /// What is new from now on counts no more; the last number.
+    pub fn end_numbering(&self) -> u64 {
+        self.numbers.get().map_or(0, |numbers| {
+            let mut numbers = numbers.lock();
+            numbers.counts = false;
+            numbers.last
+        })
+    }
+
+    /// What an event says of itself; the outer `None` where it belongs to no run of ours, the inner where it does
+    /// not count.
+    fn stamp(&self, data: &str) -> Option<Option<payload::Stamp>> {
+        let Some(numbers) = self.numbers.get() else { return payload::read(data).map(Some) };
+        let mut numbers = numbers.lock();
+        let Numbers { stamped, counts, last, known } = &mut *numbers;
+        let seq = *known.entry(data.to_owned()).or_insert_with(|| {
+            *last += u64::from(*counts);
+            if *counts { *last } else { 0 }
+        });
+        let at = data.trim().parse().ok().filter(|_| *stamped).map(Timestamp::from_millis);
+        Some((seq > 0).then_some(payload::Stamp { seq, at }))
     }
 
     /// Whether latencies of what was meant for this time count.
@@ -199,7 +252,7 @@ impl Reader {
         let context =
             Context { clock: start.clock, meter: Arc::clone(&meter), stop: start.stop, seed: start.seed };
         let (subscriber, after) = (start.subscriber, start.after);
-        let task = tokio::spawn(async move {
+        let task = Reading::threads().spawn(async move {
             tokio::time::sleep(after).await;
             subscriber.run(context, &mut observer).await
         });
@@ -233,6 +286,11 @@ impl Notes {
     /// The highest number that was received.
     pub fn highest(&self) -> u64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// How many events it has, each counted once.
+    pub fn delivered(&self) -> u64 {
+        self.inner.lock().tally.delivered()
     }
 
     /// The tally so far.
@@ -287,10 +345,11 @@ struct Tallying {
 
 impl Tallying {
     fn event(&self, inner: &mut Inner, at: Timestamp, data: &str) -> Option<u64> {
-        let Some(stamp) = payload::read(data) else {
+        let Some(stamp) = self.timing.stamp(data) else {
             inner.unreadable += 1;
             return None;
         };
+        let stamp = stamp?;
         if inner.tally.event(stamp.seq) == Receipt::First {
             inner.payload_bytes += data.len() as u64;
             inner.bunched += u64::from(inner.last_event.is_some_and(|last| at.since(last) < BUNCH));

@@ -18,6 +18,9 @@ pub struct Record {
     pub transport: String,
     /// The client specification's name in the definition, such as `short-poll-100ms`.
     pub client: String,
+    /// The server's name; `None` where our own was the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// From 1.
     pub repetition: u32,
     /// The conditions.
@@ -78,6 +81,9 @@ pub struct Record {
     /// read from our own clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_uncertainty_us: Option<f64>,
+    /// What was delivered while events were published as fast as they were taken; `None` where they kept to a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturation: Option<Saturation>,
     /// What its first reader sent; `None` where it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
@@ -108,6 +114,7 @@ impl Record {
             run: String::new(),
             transport: String::new(),
             client: String::new(),
+            target: None,
             repetition: 1,
             parameters,
             started_ms: 0.0,
@@ -133,6 +140,7 @@ impl Record {
             memory: None,
             timeline: Vec::new(),
             clock_uncertainty_us: None,
+            saturation: None,
             upstream: None,
             closed_loop_us: None,
             harness: None,
@@ -169,6 +177,9 @@ pub struct Parameters {
     /// Milliseconds between the server's heartbeats, where that was a condition.
     #[serde(default)]
     pub heartbeat_ms: Option<u64>,
+    /// How many events were under way at most, where they were published as fast as they were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
     /// Seconds measured.
@@ -258,6 +269,15 @@ pub struct Upstream {
     pub application_in: u64,
     /// From when a message was meant to be sent until its acknowledgement was read, warm-up left out.
     pub round_trip_us: Option<Latency>,
+}
+
+/// What was delivered to all readers together in the measured time, warm-up left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saturation {
+    /// Events, each counted once per reader.
+    pub delivered: u64,
+    /// How long that took.
+    pub seconds: f64,
 }
 
 /// What the measuring process says of itself, so that its own limits are not taken for a transport's.

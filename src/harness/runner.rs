@@ -7,13 +7,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     browser::{Browser, BrowserError, Programs},
     catalogue::Sourced,
-    definition::{Definition, Fault, Network, Subject},
+    definition::{Definition, Network},
     folder::{Folder, FolderError},
     machine,
-    manifest::Manifest,
+    manifest::{Manifest, TargetText},
     plan::{Form, Group, Plan},
     progress::Progress,
-    run::{self, Environment, Target},
+    run::{self, Environment},
+    target::{Target, able::leave_out_impossible},
 };
 use crate::link::namespace::Namespace;
 
@@ -21,7 +22,7 @@ use crate::link::namespace::Namespace;
 #[derive(Debug)]
 pub struct Session {
     /// The experiments, in order.
-    pub experiments: Vec<Sourced>,
+    pub experiments: Vec<Experiment>,
     /// Quick or full.
     pub form: Form,
     /// Overrides the profile's number of repetitions.
@@ -32,6 +33,25 @@ pub struct Session {
     pub out: Option<PathBuf>,
     /// The command line, for the manifest.
     pub command: Vec<String>,
+    /// Servers that an experiment names and that are not here, in words.
+    pub absent: Vec<String>,
+}
+
+impl Session {
+    /// What of it can't be measured here, in words.
+    pub fn left_out(&self) -> Vec<String> {
+        let each = self.experiments.iter().flat_map(|it| left_out(&it.sourced.definition, &it.targets));
+        self.absent.iter().cloned().chain(each).collect()
+    }
+}
+
+/// An experiment, and the servers that it is put to.
+#[derive(Debug)]
+pub struct Experiment {
+    /// The experiment.
+    pub sourced: Sourced,
+    /// The servers; at least one.
+    pub targets: Vec<Target>,
 }
 
 /// How a session ended.
@@ -71,16 +91,20 @@ pub async fn run(
     let plans: Vec<_> = session
         .experiments
         .iter()
-        .map(|sourced| {
-            let mut definition = sourced.definition.clone();
-            leave_out_impossible(&mut definition, &environment.target);
-            let plan = Plan::new(&definition, session.form, session.repetitions, session.seed);
-            (definition, plan)
+        .map(|Experiment { sourced, targets }| {
+            let able = |target: &Target| {
+                let mut definition = sourced.definition.clone();
+                leave_out_impossible(&mut definition, target);
+                (target.clone(), definition)
+            };
+            let able: Vec<_> = targets.iter().map(able).collect();
+            let plan = Plan::against(&able, session.form, session.repetitions, session.seed);
+            (sourced.definition.clone(), plan)
         })
         .collect();
     let browser = browser(&plans).await?;
     let folder = Folder::create(session.out.as_deref(), started)?;
-    let mut manifest = manifest(&session, environment, started, &plans);
+    let mut manifest = manifest(&session, started, &plans);
     folder.write_manifest(&manifest)?;
     let mut outcome =
         Outcome { folder: folder.path().to_owned(), failed: 0, interrupted: false, unwritten: None };
@@ -157,69 +181,25 @@ fn describe(step: &[Group]) -> String {
     match step {
         [group] if group.clients.len() == 1 => {
             let client = &group.clients[0];
-            group.condition.run_name(client, group.repetition)
+            group.condition.run_name(client, group.target_name.as_deref(), group.repetition)
         }
         _ => format!("{} runs side by side", step.iter().map(|group| group.clients.len()).sum::<usize>()),
     }
 }
 
-/// What only a server that we start can do is not planned against another one; [`left_out`] says so.
-fn leave_out_impossible(definition: &mut Definition, target: &Target) {
-    if *target == Target::BuiltIn {
-        return;
-    }
-    definition.clients.retain(|client| client.transport != Subject::Floor);
-    for conditions in &mut definition.conditions {
-        let had_faults = !conditions.faults().is_empty();
-        conditions.fault.retain(|fault| !fault.needs_own_server());
-        conditions.timetable.take_if(|it| it.faults().iter().any(|fault| fault.needs_own_server()));
-        if had_faults && conditions.faults().is_empty() {
-            conditions.rate.clear();
-        }
-        conditions.bystanders = None;
-        conditions.clients.retain(|name| definition.clients.iter().any(|client| client.name == *name));
-    }
-}
-
-/// What of an experiment can't be measured against this target, in words; empty for the built-in server.
-pub fn left_out(definition: &Definition, target: &Target) -> Vec<String> {
-    if *target == Target::BuiltIn {
-        return Vec::new();
-    }
-    let mut words = Vec::new();
-    if definition.clients.iter().any(|client| client.transport == Subject::Floor) {
-        words.push(format!(
-            "{}: the bare TCP floor is left out: only the built-in server has one",
-            definition.name
-        ));
-    }
-    let planned = |which: fn(Fault) -> bool| {
-        definition.conditions.iter().any(|conditions| conditions.faults().into_iter().any(which))
+/// What of an experiment can't be measured against these servers, in words; empty for the built-in one.
+pub fn left_out(definition: &Definition, targets: &[Target]) -> Vec<String> {
+    let of = |target: &Target| {
+        let whose = target.described().map(|_| format!("{target}: ")).unwrap_or_default();
+        let words = leave_out_impossible(&mut definition.clone(), target).into_iter();
+        words.map(|words| format!("{}: {whose}{words}", definition.name)).collect::<Vec<_>>()
     };
-    if planned(Fault::kills) {
-        words.push(format!(
-            "{}: restarts are left out: only the built-in server is ours to kill",
-            definition.name
-        ));
-    }
-    if definition.conditions.iter().any(|conditions| conditions.bystanders.is_some()) {
-        words.push(format!(
-            "{}: bystanders are left out: another server's clock is not ours",
-            definition.name
-        ));
-    }
-    if planned(|fault| fault == Fault::Stall) {
-        words.push(format!(
-            "{}: stalls are left out: only the built-in server is ours to stop",
-            definition.name
-        ));
-    }
-    words
+    targets.iter().flat_map(of).collect()
 }
 
 /// Why an experiment can't be run here at all, in words: segments that can't be lost are not replaced by
 /// something that looks similar. Makes and removes a network namespace where one is needed.
-pub fn refused(definition: &Definition, form: Form, target: &Target) -> Option<String> {
+pub fn refused(definition: &Definition, form: Form, targets: &[Target]) -> Option<String> {
     let planned = definition.conditions.iter().filter(|it| form == Form::Full || !it.full_only);
     if definition.clients.iter().any(|client| client.browser)
         && let Err(missing) = Programs::find()
@@ -229,20 +209,26 @@ pub fn refused(definition: &Definition, form: Form, target: &Target) -> Option<S
     if !planned.flat_map(|conditions| &conditions.network).any(Network::is_lossy) {
         return None;
     }
-    let reason = match target {
-        Target::Url(_) => "packet loss needs the built-in server: run it without --target".to_owned(),
-        Target::BuiltIn => Namespace::create(0.0).err()?.to_string(),
+    let reason = if targets.iter().any(|target| *target != Target::BuiltIn) {
+        "packet loss needs the built-in server: run it without --target".to_owned()
+    } else {
+        Namespace::create(0.0).err()?.to_string()
     };
     Some(format!("{}: {reason}", definition.name))
 }
 
-fn manifest(
-    session: &Session,
-    environment: &Environment,
-    started: SystemTime,
-    plans: &[(Definition, Plan)],
-) -> Manifest {
-    let definitions = session.experiments.iter();
+fn manifest(session: &Session, started: SystemTime, plans: &[(Definition, Plan)]) -> Manifest {
+    let definitions = session.experiments.iter().map(|experiment| &experiment.sourced);
+    let mut names: Vec<String> = Vec::new();
+    let mut texts = BTreeMap::new();
+    for target in session.experiments.iter().flat_map(|experiment| &experiment.targets) {
+        if !names.contains(&target.name()) {
+            names.push(target.name());
+        }
+        if let Some(described) = target.described() {
+            texts.insert(target.name(), TargetText { label: target.label(), text: described.text.clone() });
+        }
+    }
     Manifest {
         pushlab: env!("CARGO_PKG_VERSION").to_owned(),
         command: session.command.clone(),
@@ -250,21 +236,14 @@ fn manifest(
         seed: session.seed,
         started: humantime::format_rfc3339_seconds(started).to_string(),
         finished: None,
-        target: match &environment.target {
-            Target::BuiltIn => "built-in".to_owned(),
-            Target::Url(url) => url.to_string(),
-        },
+        target: names.join(", "),
+        targets: texts,
         definitions: definitions
             .map(|sourced| (sourced.definition.name.clone(), sourced.text.clone()))
             .collect::<BTreeMap<_, _>>(),
         planned: plans.iter().map(|(definition, plan)| (definition.name.clone(), plan.runs())).collect(),
-        left_out: plans_left_out(session, environment),
+        left_out: session.left_out(),
         git_revision: machine::git_revision(),
         machine: machine::this_machine(),
     }
-}
-
-fn plans_left_out(session: &Session, environment: &Environment) -> Vec<String> {
-    let of = |sourced: &Sourced| left_out(&sourced.definition, &environment.target);
-    session.experiments.iter().flat_map(of).collect()
 }

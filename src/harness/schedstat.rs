@@ -30,6 +30,15 @@ impl Scheduled {
         (sum.ran > Duration::ZERO).then_some(sum)
     }
 
+    /// Of several processes together.
+    pub fn of_all(pids: &[u32]) -> Option<Self> {
+        let together = |sum: Scheduled, one: Scheduled| Scheduled {
+            ran: sum.ran + one.ran,
+            waited: sum.waited + one.waited,
+        };
+        pids.iter().filter_map(|pid| Scheduled::of(*pid)).reduce(together)
+    }
+
     /// From an earlier reading of the same process to this one.
     pub fn since(self, earlier: Scheduled) -> Scheduled {
         Scheduled {

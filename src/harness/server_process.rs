@@ -43,6 +43,8 @@ pub struct ServerOptions {
     pub log: Option<PathBuf>,
     /// Whether the queueing variant listens beside it.
     pub queueing: bool,
+    /// Whether it serves streams in the plain way, a task for each reader, and not by its writers.
+    pub plain: bool,
 }
 
 impl ServerOptions {
@@ -55,6 +57,7 @@ impl ServerOptions {
             retry_ms: None,
             log: None,
             queueing: false,
+            plain: false,
         }
     }
 }
@@ -264,6 +267,9 @@ async fn spawn(
     }
     if options.queueing {
         command.arg("--queueing");
+    }
+    if options.plain {
+        command.arg("--plain");
     }
     // Ctrl-C goes to every process of the terminal's foreground group; the measured server has to live on
     // until the harness has written down what was measured.

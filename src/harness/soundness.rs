@@ -47,7 +47,7 @@ const CLOCK_READ: Duration = Duration::from_micros(2);
 /// A watch over one run.
 pub(super) struct Watch {
     control: Control,
-    server: Option<u32>,
+    server: Vec<u32>,
     /// The group of the processes that clients run in, where they run in a browser.
     browser: Option<u32>,
     /// What was found before the run began.
@@ -74,17 +74,18 @@ pub(super) struct Findings {
 }
 
 impl Watch {
-    /// Checks what has to be right before anything is measured. `server` is the process id of a server
-    /// that was given our clock; the clock of any other is its own. `browser` is the group of the processes of a
+    /// Checks what has to be right before anything is measured. `server` are the ids of the processes of a server
+    /// that runs here, and `has_our_clock` says whether it was given our clock. `browser` is the group of the processes of a
     /// browser that clients read in, which are no strangers.
     pub(super) async fn begin(
         control: Control,
-        server: Option<u32>,
+        server: Vec<u32>,
+        has_our_clock: bool,
         browser: Option<u32>,
         clock: Clock,
     ) -> Result<Self, ControlError> {
         let mut doubts = Vec::new();
-        if server.is_some() {
+        if has_our_clock {
             doubts.extend(clocks_disagree(&control, clock).await?);
         }
         let (clock_read, before) = (clock_read(clock), answers(&control).await?);
@@ -96,7 +97,7 @@ impl Watch {
         self.running = Some(Running {
             since: Instant::now(),
             own: Scheduled::of(std::process::id()),
-            server: self.server.and_then(Scheduled::of),
+            server: Scheduled::of_all(&self.server),
             browser: self.browser.and_then(process::group_cpu),
             machine: Machine::now(),
         });
@@ -113,7 +114,8 @@ impl Watch {
         if let Some(running) = self.running {
             let spent = |pid: u32, earlier: Option<Scheduled>| Some(Scheduled::of(pid)?.since(earlier?));
             let own = spent(std::process::id(), running.own);
-            let server = self.server.and_then(|pid| spent(pid, running.server));
+            let server =
+                Scheduled::of_all(&self.server).zip(running.server).map(|(now, then)| now.since(then));
             let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
             let capacity = running.since.elapsed().as_secs_f64() * cores;
             let share = |of: Option<Scheduled>| of.map(|of| of.ran.as_secs_f64() / capacity);
@@ -138,7 +140,7 @@ impl Watch {
         harness.answer_us = answer.map(|answer| answer.as_secs_f64() * 1e6);
         let mut sound = harness;
         // Only the loopback is known to take no time of its own.
-        sound.answer_us = sound.answer_us.filter(|_| self.server.is_some());
+        sound.answer_us = sound.answer_us.filter(|_| !self.server.is_empty());
         self.doubts.extend(doubts(&sound));
         Findings { harness, doubts: self.doubts }
     }

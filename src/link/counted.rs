@@ -1,6 +1,7 @@
 //! A TCP stream that counts.
 
 use std::{
+    cell::RefCell,
     io,
     net::{Shutdown, SocketAddr},
     pin::Pin,
@@ -18,6 +19,9 @@ use tokio::{
 use super::{head::HeadScanner, meter::Meter, tally::Tally, tcp_info};
 use crate::clock::Clock;
 
+/// What is read at a time into shared memory.
+const SHARED_BYTES: usize = 64 << 10;
+
 /// A client's TCP stream whose every byte is counted, and whose connection stays on the [`Meter`]'s
 /// account when it is gone.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub struct Counted {
     clock: Clock,
     heads_in: HeadScanner,
     heads_out: HeadScanner,
+    /// Nothing further is read for now: the head is over, and what follows is held back.
+    is_behind_head: bool,
+    /// What was read behind it.
+    held: Vec<u8>,
 }
 
 impl Counted {
@@ -55,6 +63,8 @@ impl Counted {
             clock,
             heads_in: HeadScanner::default(),
             heads_out: HeadScanner::default(),
+            is_behind_head: false,
+            held: Vec::new(),
         };
         counted.stream.writable().await?;
         if let Some(error) = counted.stream.take_error()? {
@@ -69,10 +79,39 @@ impl Counted {
         Arc::clone(&self.tally)
     }
 
+    /// Takes what was read behind a head and held back; what comes further is no longer held.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        self.tally.let_through();
+        self.is_behind_head = false;
+        std::mem::take(&mut self.held)
+    }
+
+    /// Reads what has come into memory that all connections of this thread share, and hands it to `take`
+    /// before anything else is read there. No bytes are the end. One call is one system call: a read that does
+    /// not fill the memory has emptied the socket.
+    ///
+    /// A buffer for each of ten thousand connections would be most of what they cost, and would be out of the
+    /// processor's cache whenever it is read into.
+    pub fn poll_read_shared<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Poll<io::Result<R>> {
+        thread_local! {
+            static MEMORY: RefCell<Vec<u8>> = RefCell::new(vec![0; SHARED_BYTES]);
+        }
+        MEMORY.with_borrow_mut(|memory| {
+            let mut buffer = ReadBuf::new(memory);
+            ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(take(buffer.filled())))
+        })
+    }
+
     /// Ends the connection in an orderly way: says that nothing more will come, and waits for at most
     /// `patience` until the other side has said the same, so that its last bytes, both FINs and their
     /// ACKs are counted.
     pub async fn close(mut self, patience: Duration) {
+        self.take_held();
         let farewell = async {
             self.shutdown().await?;
             let mut rest = [0_u8; 4096];
@@ -111,6 +150,19 @@ impl AsyncRead for Counted {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_behind_head {
+            if this.tally.holds_behind_head.load(Relaxed) {
+                // Whoever lets it through reads on by itself: nobody has to be woken.
+                return Poll::Pending;
+            }
+            this.is_behind_head = false;
+        }
+        if !this.held.is_empty() {
+            let now = this.held.len().min(buffer.remaining());
+            buffer.put_slice(&this.held[..now]);
+            this.held.drain(..now);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         let read = &buffer.filled()[before..];
@@ -125,7 +177,13 @@ impl AsyncRead for Counted {
             tally.head_expected_in.store(false, Relaxed);
             this.heads_in.expect();
         }
-        Tally::raise(&tally.heads_in, this.heads_in.scan(read));
+        let of_head = this.heads_in.scan(read);
+        Tally::raise(&tally.heads_in, of_head);
+        if of_head > 0 && tally.holds_behind_head.load(Relaxed) && this.heads_in.begins_a_stream() {
+            this.is_behind_head = true;
+            this.held = read[of_head as usize..].to_vec();
+            buffer.set_filled(before + of_head as usize);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -58,6 +58,14 @@ impl HeadScanner {
         bytes.len() as u64
     }
 
+    /// Whether the last head that was expected is over, and was that of an answer behind which a stream begins: 101 or
+    /// 200.
+    pub(super) fn begins_a_stream(&self) -> bool {
+        self.place == Place::Outside
+            && self.started == STATUS_END
+            && matches!(&self.start[9..], b"101" | b"200")
+    }
+
     /// An interim response (100 Continue, 103 Early Hints) is followed by the head of the real one. 101
     /// is not: there the protocol changes.
     fn another_follows(&self) -> bool {

@@ -22,6 +22,7 @@ pub struct Tally {
     pub(super) heads_out: AtomicU64,
     pub(super) head_expected_in: AtomicBool,
     pub(super) head_expected_out: AtomicBool,
+    pub(super) holds_behind_head: AtomicBool,
     pub(super) established: AtomicBool,
     pub(super) end_read: AtomicBool,
     pub(super) read_at_ns: AtomicI64,
@@ -39,6 +40,7 @@ impl Tally {
             heads_out: AtomicU64::new(0),
             head_expected_in: AtomicBool::new(false),
             head_expected_out: AtomicBool::new(false),
+            holds_behind_head: AtomicBool::new(false),
             established: AtomicBool::new(false),
             end_read: AtomicBool::new(false),
             read_at_ns: AtomicI64::new(now.as_nanos()),
@@ -53,6 +55,18 @@ impl Tally {
         self.requests.fetch_add(1, Relaxed);
         self.head_expected_in.store(true, Relaxed);
         self.head_expected_out.store(true, Relaxed);
+    }
+
+    /// Says that what follows the head of the next answer, if that is a 101 or a 200, is not for whoever reads the
+    /// head: it is kept for [`Counted::take_held`](super::Counted::take_held), or until it is
+    /// [let through](Tally::let_through).
+    pub fn hold_behind_head(&self) {
+        self.holds_behind_head.store(true, Relaxed);
+    }
+
+    /// Lets it through after all.
+    pub fn let_through(&self) {
+        self.holds_behind_head.store(false, Relaxed);
     }
 
     /// Adds to a counter. It has one writer, so that it needs no locked instruction, which would be felt at

@@ -4,9 +4,9 @@ use crate::{
     harness::definition::Chart,
     report::{
         chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_notice::Notice,
-        chart_opening::Opening, chart_percentiles::Percentiles, chart_recovery::RecoveryTimes,
-        chart_storm::Storm, chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies,
-        folder::ReportError, summary::Summary,
+        chart_opening::Opening, chart_peers::Peers, chart_percentiles::Percentiles,
+        chart_recovery::RecoveryTimes, chart_storm::Storm, chart_strip::Strip, chart_timeline::Timeline,
+        chart_zombies::Zombies, folder::ReportError, summary::Summary,
     },
 };
 
@@ -65,6 +65,10 @@ pub(super) fn draw(chart: Chart, experiment: &str, summary: &Summary<'_>) -> Res
             let data = Zombies::of(summary);
             (Zombies::TITLE, data.caption(), data.draw())
         }
+        Chart::Peers => {
+            let data = Peers::of(summary);
+            (Peers::TITLE, data.caption(), data.draw())
+        }
         Chart::Notice => {
             let data = Notice::of(summary);
             (Notice::TITLE, data.caption(), data.draw())
@@ -92,5 +96,6 @@ const fn slug(chart: Chart) -> &'static str {
         Chart::Zombies => "zombies",
         Chart::Notice => "notice",
         Chart::Memory => "memory",
+        Chart::Peers => "peers",
     }
 }

@@ -78,24 +78,24 @@ pub fn evaluate(claim: &Claim, summary: &Summary<'_>) -> Verdict {
 
 /// One comparison: the left side's repetitions and the right's, or a value.
 struct Pair<'s> {
-    /// The client on the left side.
-    client: &'s str,
+    /// The client on the left side, with its server where there are several.
+    client: String,
     condition: &'s Condition,
     /// Whether any run of both sides succeeded.
     ran: bool,
     left: Vec<f64>,
-    right: Right<'s>,
+    right: Right,
 }
 
-enum Right<'s> {
+enum Right {
     Value(f64),
-    Repetitions(&'s Selector, Vec<f64>),
+    Repetitions(String, Figure, Vec<f64>),
 }
 
 fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>, String> {
     let lefts = selected(&claim.left, summary)?;
     let pair = |left: &'s Group<'_>, right| Pair {
-        client: &summary.series_of(left).name,
+        client: summary.series_of(left).called(),
         condition: &left.condition,
         ran: !left.records.is_empty(),
         left: left.values(claim.left.figure),
@@ -113,7 +113,8 @@ fn pairs<'s>(claim: &'s Claim, summary: &'s Summary<'_>) -> Result<Vec<Pair<'s>>
         let matching = rights.iter().filter(|right| comparable(&claim.left, selector, left, right));
         pairs.extend(matching.map(|right| {
             let values = right.values(selector.figure);
-            let pair = pair(left, Right::Repetitions(selector, values));
+            let called = summary.series_of(right).called();
+            let pair = pair(left, Right::Repetitions(called, selector.figure, values));
             Pair { ran: pair.ran && !right.records.is_empty(), ..pair }
         }));
     }
@@ -130,7 +131,7 @@ fn measured(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
     let has = |pair: &Pair<'_>| {
         let right = match &pair.right {
             Right::Value(_) => true,
-            Right::Repetitions(_, values) => !values.is_empty(),
+            Right::Repetitions(_, _, values) => !values.is_empty(),
         };
         right && !pair.left.is_empty()
     };
@@ -148,7 +149,12 @@ fn selected<'s, 'r>(selector: &Selector, summary: &'s Summary<'r>) -> Result<Vec
     let groups: Vec<_> = summary
         .groups
         .iter()
-        .filter(|group| selector.takes(&summary.series_of(group).name) && matches(selector, &group.condition))
+        .filter(|group| {
+            let series = summary.series_of(group);
+            selector.takes(&series.name)
+                && selector.takes_target(series.target.as_deref(), summary.target.as_deref())
+                && matches(selector, &group.condition)
+        })
         .collect();
     if groups.is_empty() {
         return Err(format!("no run of {client} under the conditions that the claim names was recorded"));
@@ -177,6 +183,7 @@ fn comparable(left: &Selector, right: &Selector, l: &Group<'_>, r: &Group<'_>) -
         && ((left.fault.is_some() && right.fault.is_some()) || l.fault == r.fault)
         && ((left.network.is_some() && right.network.is_some()) || l.network == r.network)
         && l.pattern == r.pattern
+        && l.in_flight == r.in_flight
         && l.heartbeat_ms == r.heartbeat_ms
 }
 
@@ -209,9 +216,9 @@ fn findings(claim: &Claim, pairs: &[Pair<'_>]) -> Vec<(Outcome, String)> {
 
 fn finding(claim: &Claim, pair: &Pair<'_>) -> (Outcome, String) {
     match &pair.right {
-        Right::Value(value) => against_value(claim, pair.client, &pair.left, *value),
-        Right::Repetitions(selector, right) => {
-            against_figure(claim, pair.client, &pair.left, selector, right)
+        Right::Value(value) => against_value(claim, &pair.client, &pair.left, *value),
+        Right::Repetitions(client, figure, right) => {
+            against_figure(claim, &pair.client, &pair.left, (client, *figure), right)
         }
     }
 }
@@ -241,20 +248,20 @@ fn against_figure(
     claim: &Claim,
     client: &str,
     left: &[f64],
-    selector: &Selector,
+    (right_client, right_figure): (&str, Figure),
     right: &[f64],
 ) -> (Outcome, String) {
     let Some(measured_left) = statistics::estimate(left) else {
         return (Outcome::Undecided, missing(client, claim.left.figure));
     };
     let Some(measured_right) = statistics::estimate(right) else {
-        return (Outcome::Undecided, missing(&selector.client, selector.figure));
+        return (Outcome::Undecided, missing(right_client, right_figure));
     };
     let mut text = format!(
         "{client} {}, {} {}",
         in_words(measured_left, claim.left.figure),
-        selector.client,
-        in_words(measured_right, selector.figure)
+        right_client,
+        in_words(measured_right, right_figure)
     );
     if claim.is == Comparison::Equal {
         // Counts of different repetitions belong to different runs, so every one must equal every other.
@@ -350,7 +357,13 @@ fn asked(claim: &Claim, summary: &Summary<'_>) -> String {
         let label = summary.series.iter().find(|series| series.name == selector.client);
         let every = if selector.client == Selector::EVERY { "every client" } else { &selector.client };
         let label = label.map_or(every, |series| series.label.as_str());
-        format!("{} of {label}", selector.figure.label())
+        let whose = match selector.target.as_deref() {
+            Some(Selector::EVERY) => " of every other server".to_owned(),
+            Some(target) => format!(" of {target}"),
+            None => String::new(),
+        };
+        let label = if whose.is_empty() { label } else { selector.client.as_str() };
+        format!("{} of {label}{whose}", selector.figure.label())
     };
     let sign = match claim.is {
         Comparison::Less => "<",

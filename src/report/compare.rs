@@ -92,11 +92,11 @@ fn push_experiment(text: &mut String, earlier: &Experiment, later: &Experiment, 
     let _ = writeln!(text);
     push_wrapped(text, "", "", &format!("{}: {}", definition.name, definition.question));
     for group in &one.groups {
-        let client = &one.series_of(group).name;
+        let client = one.series_of(group).called();
         let twin = other
             .groups
             .iter()
-            .find(|twin| other.series_of(twin).name == *client && twin.condition == group.condition);
+            .find(|twin| other.series_of(twin).called() == client && twin.condition == group.condition);
         let _ = writeln!(text);
         let n = twin.map_or(0, |twin| twin.records.len());
         let repetitions = format!("(n = {} → {n})", group.records.len());

@@ -30,6 +30,9 @@ pub struct Condition {
     pub pattern: String,
     /// Milliseconds between the server's heartbeats, where that was a condition.
     pub heartbeat_ms: Option<u64>,
+    /// How many events were under way at most, where they were published as fast as they were taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
 }
 
 impl Condition {
@@ -43,12 +46,13 @@ impl Condition {
             payload_bytes: parameters.payload_bytes,
             pattern: parameters.pattern.clone(),
             heartbeat_ms: parameters.heartbeat_ms,
+            in_flight: parameters.in_flight,
         }
     }
 
     /// Whether nothing is published.
     pub fn is_idle(&self) -> bool {
-        self.rate == 0.0
+        self.rate == 0.0 && self.in_flight.is_none()
     }
 
     /// Whether connections were cut, so that there is something to recover from.
@@ -68,7 +72,7 @@ impl Condition {
             differs(|a, b| a.fault == b.fault),
             differs(|a, b| a.network == b.network),
             differs(|a, b| a.readers == b.readers),
-            differs(|a, b| a.rate == b.rate),
+            differs(|a, b| a.rate == b.rate && a.in_flight == b.in_flight),
             differs(|a, b| a.payload_bytes == b.payload_bytes),
             differs(|a, b| a.pattern == b.pattern),
             differs(|a, b| a.heartbeat_ms == b.heartbeat_ms),
@@ -92,6 +96,9 @@ impl Condition {
         let size = Unit::Bytes.format(self.payload_bytes.into());
         match (rate, payload) {
             (true, _) if self.is_idle() => words.push("nothing published".to_owned()),
+            (true, _) if self.in_flight.is_some() => {
+                words.push(format!("events of {size} as fast as they are taken"));
+            }
             (true, true) => words.push(format!("{} of {size}", per_second(self.rate))),
             (true, false) => words.push(per_second(self.rate)),
             (false, true) if !self.is_idle() => words.push(format!("events of {size}")),
@@ -115,6 +122,7 @@ impl Condition {
             .then_with(|| network_rank(self).cmp(&network_rank(other)))
             .then_with(|| self.network.cmp(&other.network))
             .then_with(|| self.readers.cmp(&other.readers))
+            .then_with(|| self.in_flight.cmp(&other.in_flight))
             .then_with(|| self.rate.total_cmp(&other.rate))
             .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
             .then_with(|| self.pattern.cmp(&other.pattern))
@@ -186,6 +194,7 @@ mod tests {
             payload_bytes: 100,
             pattern: "steady".to_owned(),
             heartbeat_ms: None,
+            in_flight: None,
         }
     }
 

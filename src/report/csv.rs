@@ -14,6 +14,10 @@ pub(super) fn summary(summary: &Summary<'_>) -> String {
             .chain(["runs", "failed", "expected", "delivered", "lost", "duplicated", "out_of_order", "gaps"])
             .map(str::to_owned)
             .collect();
+    let names_targets = summary.series.iter().any(|series| series.target.is_some());
+    if names_targets {
+        heading.insert(1, "target".to_owned());
+    }
     for figure in Figure::ALL {
         let (slug, unit) = (figure.slug(), figure.unit().suffix());
         heading.extend(["median", "low", "high"].map(|part| format!("{slug}_{unit}_{part}")));
@@ -40,6 +44,9 @@ fn row(summary: &Summary<'_>, group: &Group<'_>) -> Vec<String> {
         group.records.len().to_string(),
         group.failed.to_string(),
     ];
+    if summary.series.iter().any(|series| series.target.is_some()) {
+        cells.insert(1, series.target.clone().unwrap_or_default());
+    }
     cells.extend(
         [
             group.sum(|record| record.expected),

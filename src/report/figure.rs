@@ -10,7 +10,7 @@ use crate::{
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 40] = [
+    pub const ALL: [Figure; 41] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -29,6 +29,7 @@ impl Figure {
         Figure::NoticedMs,
         Figure::BackMs,
         Figure::CaughtUpMs,
+        Figure::DeliveriesPerSecond,
         Figure::ServerCpuPerThousand,
         Figure::PeakConnectsPerSecond,
         Figure::PeakReachedPerSecond,
@@ -74,6 +75,7 @@ impl Figure {
             Figure::NoticedMs => "time to notice the cut",
             Figure::BackMs => "time to be back",
             Figure::CaughtUpMs => "time to have caught up",
+            Figure::DeliveriesPerSecond => "deliveries per second",
             Figure::ServerCpuPerThousand => "server CPU per thousand events",
             Figure::PeakConnectsPerSecond => "peak of connects per second",
             Figure::PeakReachedPerSecond => "peak of connects per second at the server",
@@ -120,6 +122,7 @@ impl Figure {
             Figure::NoticedMs => "noticed_after",
             Figure::BackMs => "back_after",
             Figure::CaughtUpMs => "caught_up_after",
+            Figure::DeliveriesPerSecond => "deliveries_per_second",
             Figure::ServerCpuPerThousand => "server_cpu_per_thousand",
             Figure::PeakConnectsPerSecond => "peak_connects_per_second",
             Figure::PeakReachedPerSecond => "peak_reached_per_second",
@@ -175,7 +178,7 @@ impl Figure {
             Figure::RssGrowthKib | Figure::RssPerReaderKib => Unit::Kibibytes,
             Figure::RoundTripP50 | Figure::RoundTripP99 | Figure::ClosedLoopP99 => Unit::Micros,
             Figure::FramingBytesPerEvent | Figure::ApplicationBytesPerMessage => Unit::Bytes,
-            Figure::WakeupsPerMinute => Unit::Count,
+            Figure::WakeupsPerMinute | Figure::DeliveriesPerSecond => Unit::Count,
             Figure::ClientCpuPerMinute => Unit::Millis,
         }
     }
@@ -231,6 +234,10 @@ impl Figure {
             Figure::NoticedMs => recovery_time(record, |recovery| recovery.noticed_ms),
             Figure::BackMs => recovery_time(record, |recovery| recovery.back_ms),
             Figure::CaughtUpMs => recovery_time(record, |recovery| recovery.caught_up_ms),
+            Figure::DeliveriesPerSecond => {
+                let saturation = record.saturation?;
+                (saturation.seconds > 0.0).then(|| saturation.delivered as f64 / saturation.seconds)
+            }
             Figure::ServerCpuPerThousand => {
                 let seconds = record.cost.server_cpu_s?;
                 (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)

@@ -22,6 +22,7 @@ mod chart_frontier;
 mod chart_memory;
 mod chart_notice;
 mod chart_opening;
+mod chart_peers;
 mod chart_percentiles;
 mod chart_recovery;
 mod chart_storm;

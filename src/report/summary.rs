@@ -7,6 +7,7 @@ use crate::{
     harness::{
         definition::{Client, Figure, Subject},
         record::{Latency, Record},
+        target::Target,
     },
     report::{
         condition::Condition,
@@ -20,6 +21,8 @@ use crate::{
 pub struct Series {
     /// Its name in the definition and in records.
     pub name: String,
+    /// The server that it reads from; `None` where our own was the only one.
+    pub target: Option<String>,
     /// How charts call it.
     pub label: String,
     /// What it reads by; `None` where a record names a transport that this program does not know.
@@ -51,12 +54,14 @@ pub struct Group<'a> {
 /// An experiment's records, grouped.
 #[derive(Debug)]
 pub struct Summary<'a> {
-    /// The clients, in the definition's order.
+    /// The clients, in the definition's order, each with every server.
     pub series: Vec<Series>,
     /// The conditions, in the order of [`Condition::order`].
     pub conditions: Vec<Condition>,
     /// By condition, then by client; only what was run.
     pub groups: Vec<Group<'a>>,
+    /// The server that others are compared with: ours where it was measured, else the first.
+    pub target: Option<String>,
     /// Histograms that can't be read, as sentences.
     pub warnings: Vec<String>,
 }
@@ -69,7 +74,8 @@ impl<'a> Summary<'a> {
         let mut groups: Vec<Group<'a>> = Vec::new();
         let mut conditions: Vec<Condition> = Vec::new();
         for record in &experiment.records {
-            let Some(index) = series.iter().position(|series| series.name == record.client) else { continue };
+            let is_of = |series: &Series| series.name == record.client && series.target == record.target;
+            let Some(index) = series.iter().position(is_of) else { continue };
             let condition = Condition::of(&record.parameters);
             if !conditions.contains(&condition) {
                 conditions.push(condition.clone());
@@ -95,7 +101,8 @@ impl<'a> Summary<'a> {
             group.histogram = merged(&group.records, |it| it.latency_us.as_ref(), &mut warnings);
             group.closed_loop = merged(&group.records, |it| it.closed_loop_us.as_ref(), &mut warnings);
         }
-        Summary { series, conditions, groups, warnings }
+        let target = targets(experiment).into_iter().next().flatten();
+        Summary { series, conditions, groups, target, warnings }
     }
 
     /// The groups under a condition, by client.
@@ -133,10 +140,39 @@ impl Group<'_> {
     }
 }
 
+impl Series {
+    /// Its name with that of its server, where there are several.
+    pub fn called(&self) -> String {
+        match &self.target {
+            Some(target) => format!("{} of {target}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// The servers that records name, ours first, then as the definition has them.
+fn targets(experiment: &Experiment) -> Vec<Option<String>> {
+    let mut targets: Vec<Option<String>> = Vec::new();
+    for record in &experiment.records {
+        if !targets.contains(&record.target) {
+            targets.push(record.target.clone());
+        }
+    }
+    let known = &experiment.definition.targets;
+    let rank = |target: &Option<String>| match target.as_deref() {
+        None => 0,
+        Some(Target::BUILT_IN) => 1,
+        Some(name) => 2 + known.iter().position(|other| other == name).unwrap_or(known.len()),
+    };
+    targets.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
+    targets
+}
+
 /// The clients of the definition, then any others that records name.
 fn series(experiment: &Experiment, known: &mut Vec<Series>) -> Vec<Series> {
     let defined = experiment.definition.clients.iter().map(|client: &Client| Series {
         name: client.name.clone(),
+        target: None,
         label: client.label().to_owned(),
         subject: Some(client.transport),
         interval_ms: client.interval_ms,
@@ -144,17 +180,38 @@ fn series(experiment: &Experiment, known: &mut Vec<Series>) -> Vec<Series> {
     });
     let recorded = experiment.records.iter().map(|record| Series {
         name: record.client.clone(),
+        target: None,
         label: record.client.clone(),
         subject: Subject::try_from(record.transport.clone()).ok(),
         interval_ms: record.parameters.interval_ms,
         variant: 0,
     });
+    let targets = targets(experiment);
+    let of_targets = |series: Series| {
+        let was_run = |target: &Option<String>| {
+            let is_of = |record: &Record| record.client == series.name && record.target == *target;
+            target.is_none() || experiment.records.iter().any(is_of)
+        };
+        let each = |target: Option<String>| {
+            let label = match &target {
+                Some(target) => format!("{} · {target}", series.label),
+                None => series.label.clone(),
+            };
+            Series { target, label, ..series.clone() }
+        };
+        match targets.as_slice() {
+            [] => vec![series],
+            targets => targets.iter().filter(|it| was_run(it)).cloned().map(each).collect(),
+        }
+    };
     let mut all: Vec<Series> = Vec::new();
-    for mut series in defined.chain(recorded) {
-        if all.iter().any(|other| other.name == series.name) {
+    for mut series in defined.chain(recorded).flat_map(of_targets) {
+        if all.iter().any(|other| other.name == series.name && other.target == series.target) {
             continue;
         }
-        let same = |other: &&Series| other.name == series.name && other.subject == series.subject;
+        let same = |other: &&Series| {
+            other.name == series.name && other.subject == series.subject && other.target == series.target
+        };
         series.variant = known.iter().find(same).map_or_else(
             || known.iter().filter(|other| other.subject == series.subject).count(),
             |other| other.variant,

@@ -58,7 +58,8 @@ const LATENCY: [(&str, Cell); 9] = [
     ("lost · duplicated · out of order", faults),
 ];
 
-const COST: [(&str, Cell); 7] = [
+const COST: [(&str, Cell); 8] = [
+    ("deliveries per second", |_, group| figure(group, Figure::DeliveriesPerSecond)),
     ("wire bytes per event", |_, group| figure(group, Figure::WireBytesPerEvent)),
     ("application bytes per event", |_, group| figure(group, Figure::ApplicationBytesPerEvent)),
     ("of them framing", |_, group| figure(group, Figure::FramingBytesPerEvent)),

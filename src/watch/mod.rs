@@ -78,7 +78,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), WatchError> {
     let (transport, url) = target::resolve(&args.url, args.transport)?;
-    let subscription = Subscription { url, after: args.after.clone(), policy: Policy::default() };
+    let subscription =
+        Subscription { url, after: args.after.clone(), policy: Policy::default(), dialect: None };
     let context =
         Context { clock: Clock::start(), meter: Arc::new(Meter::default()), stop, seed: rand::random() };
     let mut printer = Printer { out, json: args.json, left: args.count.map(NonZeroU64::get), error: None };

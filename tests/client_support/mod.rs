@@ -139,8 +139,12 @@ pub(crate) fn context() -> Context {
     }
 }
 
+/// In the test program `client_plain` streams are read in the plain way.
 pub(crate) fn subscription(url: impl AsRef<str>, policy: Policy) -> Subscription {
-    Subscription { url: url.as_ref().parse().unwrap(), after: None, policy }
+    let mut subscription =
+        Subscription { url: url.as_ref().parse().unwrap(), after: None, policy, dialect: None };
+    subscription.policy.plain = env!("CARGO_CRATE_NAME") == "client_plain";
+    subscription
 }
 
 pub(crate) fn fixed(millis: u64) -> Policy {

@@ -181,6 +181,7 @@ pub fn read_with(
         url: url(address, &format!("channels/{channel}/{transport}")),
         after: after.map(str::to_owned),
         policy,
+        dialect: None,
     };
     let subscriber = client::subscriber(transport, subscription);
     let context =

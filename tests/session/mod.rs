@@ -10,9 +10,10 @@ use pushlab::{
         catalogue::Sourced,
         plan::Form,
         record::Record,
-        run::{Environment, Target},
-        runner::{self, Outcome, Session},
+        run::Environment,
+        runner::{self, Experiment, Outcome, Session},
         server_process::ServerOptions,
+        target::Target,
     },
 };
 use tempfile::TempDir;
@@ -39,21 +40,32 @@ impl Ran {
 }
 
 /// Where a session takes place that measures by this clock, and whose server has this one.
-pub(crate) fn environment(clock: Clock, target: Target, servers: Clock) -> Environment {
-    Environment { clock, target, server: ServerOptions::new(PROGRAM, servers) }
+pub(crate) fn environment(clock: Clock, servers: Clock) -> Environment {
+    Environment { clock, server: ServerOptions::new(PROGRAM, servers) }
 }
 
 /// Runs one experiment in its quick form.
 pub(crate) async fn run(experiment: Sourced, repetitions: u32, environment: &Environment) -> Ran {
+    run_against(vec![Target::BuiltIn], experiment, repetitions, environment).await
+}
+
+/// The same against these servers.
+pub(crate) async fn run_against(
+    targets: Vec<Target>,
+    experiment: Sourced,
+    repetitions: u32,
+    environment: &Environment,
+) -> Ran {
     let dir = tempfile::tempdir().unwrap();
     let name = experiment.definition.name.clone();
     let session = Session {
-        experiments: vec![experiment],
+        experiments: vec![Experiment { sourced: experiment, targets }],
         form: Form::Quick,
         repetitions: Some(repetitions),
         seed: 1,
         out: Some(dir.path().join("out")),
         command: vec!["a test".to_owned()],
+        absent: Vec::new(),
     };
     let interrupt = CancellationToken::new();
     let running = runner::run(session, environment, &interrupt);

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args as _, Parser, Subcommand};
 use pushlab::{harness::plan::Form, watch::WatchArgs};
-use url::Url;
 
 use crate::{serve::ServeArgs, verify::Verify};
 
@@ -82,9 +81,10 @@ pub(crate) struct RunArgs {
     /// Where all random choices come from; the same seed gives the same order and the same schedule
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Measure the server at this base URL instead of the built-in one, such as http://127.0.0.1:3000
-    #[arg(long, value_name = "URL")]
-    pub(crate) target: Option<Url>,
+    /// Measure this server instead of the built-in one: the .toml file that describes it, or the base URL of one that
+    /// speaks our endpoints; several by giving it again, ours is built-in
+    #[arg(long = "target", value_name = "FILE.toml|URL|built-in")]
+    pub(crate) targets: Vec<String>,
     /// Write into this folder instead of results/<time>
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

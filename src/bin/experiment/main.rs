@@ -1,6 +1,7 @@
 //! `experiment`: measures how the transports deliver, and reports it.
 
 mod args;
+mod check;
 mod run;
 mod serve;
 mod verify;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 async fn obey(word: Word) -> anyhow::Result<ExitCode> {
     match word {
         Word::List => list(),
-        Word::Check { files } => check(files),
+        Word::Check { files } => check::check(files),
         Word::Run(options) => run::run(options).await,
         Word::Report { folder } => redraw(&folder),
         Word::Verify { what } => verify::verify(what).await,
@@ -74,21 +75,6 @@ fn list() -> anyhow::Result<ExitCode> {
     }
     anstream::println!("\n* runs where no experiment is named; `experiment run NAME…` runs others");
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(files: Vec<String>) -> anyhow::Result<ExitCode> {
-    let names = if files.is_empty() { catalogue::names() } else { files };
-    let mut bad = 0;
-    for name in names {
-        match catalogue::find(&name) {
-            Ok(sourced) => anstream::println!("{name}: good ({} claims)", sourced.definition.claims.len()),
-            Err(error) => {
-                bad += 1;
-                anstream::eprintln!("error: {error}");
-            }
-        }
-    }
-    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn redraw(folder: &std::path::Path) -> anyhow::Result<ExitCode> {

@@ -7,10 +7,10 @@ use pushlab::{
     clock::Clock,
     harness::{
         catalogue,
-        control::Control,
-        run::{Environment, Target},
-        runner::{self, Session},
+        run::Environment,
+        runner::{self, Experiment, Session},
         server_process::ServerOptions,
+        target::{self, Target},
     },
     report, server,
 };
@@ -20,37 +20,39 @@ use crate::args::RunArgs;
 
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let names = if args.names.is_empty() { catalogue::CORE.map(str::to_owned).to_vec() } else { args.names };
-    let experiments: Result<Vec<_>, _> = names.iter().map(|name| catalogue::find(name)).collect();
-    let target = match args.target {
-        None => Target::BuiltIn,
-        Some(url) if url.scheme() == "http" && url.has_host() => {
-            Control::new(url.clone()).healthy().await.context(
-                "the target does not answer: start it, or correct --target; it has to speak pushlab's endpoints",
-            )?;
-            Target::Url(url)
-        }
-        Some(url) => bail!("--target {url}: give an http:// base URL, such as http://127.0.0.1:3000"),
-    };
+    let chosen = chosen(&args.targets).await?;
+    let (mut experiments, mut absent) = (Vec::new(), Vec::new());
+    for name in &names {
+        let sourced = catalogue::find(name)?;
+        let targets = match &chosen {
+            Some(chosen) => chosen.clone(),
+            None => {
+                let (targets, missing) = target::called(&sourced.definition.targets).await?;
+                absent.extend(missing.into_iter().map(|words| format!("{name}: {words}")));
+                targets
+            }
+        };
+        experiments.push(Experiment { sourced, targets });
+    }
     // Thousands of readers take as many descriptors; many systems' soft limit is 1,024.
     server::max_connections();
     let clock = Clock::start();
     let program = std::env::current_exe().context("this program can't find itself to start the server")?;
-    let environment = Environment { clock, target, server: ServerOptions::new(program, clock) };
+    let environment = Environment { clock, server: ServerOptions::new(program, clock) };
     let session = Session {
-        experiments: experiments?,
+        experiments,
         form: args.profile,
         repetitions: args.repeat,
         seed: args.seed,
         out: args.out,
         command: std::env::args().collect(),
+        absent,
     };
-    for words in
-        session.experiments.iter().flat_map(|it| runner::left_out(&it.definition, &environment.target))
-    {
+    for words in session.left_out() {
         anstream::eprintln!("note: {words}");
     }
-    for sourced in &session.experiments {
-        if let Some(reason) = runner::refused(&sourced.definition, session.form, &environment.target) {
+    for Experiment { sourced, targets } in &session.experiments {
+        if let Some(reason) = runner::refused(&sourced.definition, session.form, targets) {
             bail!("{reason}");
         }
     }
@@ -80,6 +82,19 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let whole = outcome.unwritten.is_none() && outcome.failed == 0 && !outcome.interrupted && drawn.is_ok();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The servers that the command line names; `None` where it leaves them to the experiments.
+async fn chosen(words: &[String]) -> anyhow::Result<Option<Vec<Target>>> {
+    let mut targets = Vec::new();
+    for word in words {
+        targets.push(target::find(word).await?);
+    }
+    let named = |name: &String| targets.iter().filter(|target| target.name() == *name).count();
+    if let Some(twice) = targets.iter().map(Target::name).find(|name| named(name) > 1) {
+        bail!("--target: two are called {twice}: give one of them another name in its file");
+    }
+    Ok((!targets.is_empty()).then_some(targets))
 }
 
 fn draw(folder: &Path) -> anyhow::Result<()> {

@@ -25,6 +25,9 @@ pub(crate) struct ServeArgs {
     /// Listen also as the variant that queues for each reader
     #[arg(long)]
     pub(crate) queueing: bool,
+    /// Serve streams in the plain way, a task for each reader
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 /// Makes the server slow, whatever it is asked: each of its threads pauses for so many milliseconds, over
@@ -34,7 +37,7 @@ const SLOW_VARIABLE: &str = "PUSHLAB_SLOW_SERVER_MS";
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
     let hosts = vec![args.listen.ip().to_string(), "127.0.0.1".to_owned()];
-    let mut config = Config { hosts, ..Config::default() };
+    let mut config = Config { hosts, plain: args.plain, ..Config::default() };
     if let Some(heartbeat) = args.heartbeat_ms {
         config.heartbeat = Duration::from_millis(heartbeat);
     }

@@ -63,6 +63,12 @@ pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
         let sides =
             [Some(&claim.left), if let Operand::Figure(right) = &claim.right { Some(right) } else { None }];
         for side in sides.into_iter().flatten() {
+            let is_known = |name: &String| name == Selector::EVERY || definition.targets.contains(name);
+            if let Some(name) = side.target.as_ref().filter(|name| !is_known(name)) {
+                let problem =
+                    format!("{name:?} is none of this experiment's targets: add it there, or write \"*\"");
+                return Err((format!("claim {:?}: target", claim.id), problem));
+            }
             check_selector(definition, side).map_err(|problem| (format!("claim {:?}", claim.id), problem))?;
         }
     }
@@ -185,8 +191,12 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
             ));
         }
     }
+    let is_saturated = conditions.in_flight.is_some();
+    if is_saturated {
+        check_saturated(definition, conditions)?;
+    }
     let empty = conditions.readers.is_empty()
-        || conditions.rate.is_empty()
+        || (conditions.rate.is_empty() && !is_saturated)
         || conditions.payload_bytes.is_empty()
         || conditions.pattern.is_empty();
     if empty {
@@ -293,6 +303,22 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         return Err(("measure_s", "must be more than 0 and at most 3600 seconds".into()));
     }
     Ok(())
+}
+
+/// Publishing as fast as events are taken.
+fn check_saturated(definition: &Definition, conditions: &Conditions) -> Result<(), (&'static str, String)> {
+    let problem = if !conditions.rate.is_empty() {
+        "it takes the place of rate: leave one of them out"
+    } else if !conditions.in_flight.is_some_and(|events| (1..=10_000).contains(&events)) {
+        "must be from 1 to 10000 events"
+    } else if definition.publisher != Publisher::Post || definition.layout != Layout::OneByOne {
+        "events that are published as fast as they are taken need publisher = \"post\" and runs one by one"
+    } else if !conditions.faults().is_empty() || conditions.bystanders.is_some() {
+        "nothing is cut while it is measured how much fits: leave fault, timetable and bystanders out"
+    } else {
+        return Ok(());
+    };
+    Err(("in_flight", problem.into()))
 }
 
 /// Bystanders are to be left alone, and to share nothing with those that are cut but the server.

@@ -37,6 +37,10 @@ pub struct Selector {
     pub figure: Figure,
     /// The client's name, or `*` for each of them.
     pub client: String,
+    /// Only runs against this server, or against every other than ours (`*`); ours where it is left out, or the only
+    /// one.
+    #[serde(default)]
+    pub target: Option<String>,
     /// Only runs with so many readers.
     #[serde(default)]
     pub readers: Option<u32>,
@@ -57,6 +61,15 @@ pub struct Selector {
 impl Selector {
     /// In the place of a client's name: every client.
     pub const EVERY: &str = "*";
+
+    /// Whether it selects runs against this server, where `main` is the one that others are compared with.
+    pub fn takes_target(&self, target: Option<&str>, main: Option<&str>) -> bool {
+        match self.target.as_deref() {
+            None => target == main,
+            Some(Selector::EVERY) => target != main,
+            Some(name) => target == Some(name),
+        }
+    }
 
     /// Whether it selects runs of this client.
     pub fn takes(&self, client: &str) -> bool {
@@ -128,6 +141,8 @@ pub enum Figure {
     BackMs,
     /// Milliseconds from the cut.
     CaughtUpMs,
+    /// Events delivered to all readers together, per second, where they are published as fast as they are taken.
+    DeliveriesPerSecond,
     /// Milliseconds of server CPU per thousand events delivered.
     ServerCpuPerThousand,
     /// The most attempts to connect within a tenth of a second after a cut, as a rate per second.

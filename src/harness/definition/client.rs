@@ -180,6 +180,7 @@ impl Client {
             reconnection_time: millis(self.browser_retry_ms, standard.reconnection_time),
             quiet_limit: self.quiet_limit_ms.map(Duration::from_millis),
             resume: self.resume.unwrap_or(standard.resume),
+            plain: standard.plain,
         }
     }
 }

@@ -13,7 +13,12 @@ pub struct Conditions {
     #[serde(default = "one")]
     pub readers: Vec<u32>,
     /// Events per second; 0 leaves the channel idle.
+    #[serde(default)]
     pub rate: Vec<f64>,
+    /// In the place of a rate: publish as fast as events are taken, with at most so many under way that some reader
+    /// does not have yet.
+    #[serde(default)]
+    pub in_flight: Option<u32>,
     /// Bytes of an event's data.
     #[serde(default = "hundred")]
     pub payload_bytes: Vec<u32>,

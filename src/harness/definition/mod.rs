@@ -45,6 +45,10 @@ pub struct Definition {
     /// The `retry:` time that the server hands to EventSource, in milliseconds.
     #[serde(default)]
     pub retry_ms: Option<u64>,
+    /// The servers that it is put to where the command line names none: `built-in`, and files in
+    /// `experiments/targets/` without `.toml`.
+    #[serde(default = "built_in")]
+    pub targets: Vec<String>,
     /// What the report draws.
     #[serde(default)]
     pub charts: Vec<Chart>,
@@ -126,6 +130,8 @@ pub enum Chart {
     Notice,
     /// The server's memory while it publishes to readers that don't read.
     Memory,
+    /// Several servers side by side: deliveries per second, cost, latency and memory.
+    Peers,
 }
 
 /// How long and how often.
@@ -144,6 +150,10 @@ pub struct Profile {
     /// With the layout `together`: how many sets of conditions run at the same time; all where it is not said.
     #[serde(default)]
     pub conditions_at_once: Option<u32>,
+}
+
+fn built_in() -> Vec<String> {
+    vec![crate::harness::target::Target::BUILT_IN.to_owned()]
 }
 
 fn one_at_once() -> u32 {

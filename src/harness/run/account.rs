@@ -114,8 +114,10 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         gaps: account.gaps,
         lost_announced: account.lost_announced,
         bunched: notes.iter().map(|reader| reader.bunched()).sum(),
-        latency_us: latency(&measured.latencies.histogram),
+        // Where events wait for the readers, their latency is the length of that queue.
+        latency_us: latency(&measured.latencies.histogram).filter(|_| story.taken.is_empty()),
         closed_loop_us: latency(&measured.latencies.closed_loop),
+        saturation: story.taken.get(at_index).copied(),
         upstream: client.upstream.map(|via| upstream(via, measured, &published)),
         bytes: bytes(measured.bytes, payload),
         opening: bytes(measured.opening, 0),
@@ -278,9 +280,10 @@ fn upstream(via: definition::Upstream, measured: &Measured<'_>, published: &[Pub
 fn empty(definition: &Definition, group: &Group, client: &Client, started: Timestamp) -> Record {
     Record {
         experiment: definition.name.clone(),
-        run: group.condition.run_name(client, group.repetition),
+        run: group.condition.run_name(client, group.target_name.as_deref(), group.repetition),
         transport: client.transport.slug().to_owned(),
         client: client.name.clone(),
+        target: group.target_name.clone(),
         repetition: group.repetition,
         started_ms: started.as_millis(),
         ..Record::blank(group.condition.parameters(client))

@@ -11,7 +11,7 @@ mod story;
 
 use std::{sync::Arc, time::Duration};
 
-pub use site::{Site, Target};
+pub use site::Site;
 
 use self::{
     account::Measured,
@@ -41,8 +41,6 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub struct Environment {
     /// One clock for all.
     pub clock: Clock,
-    /// Which server is measured.
-    pub target: Target,
     /// How servers under test are started.
     pub server: ServerOptions,
 }
@@ -107,11 +105,15 @@ async fn measure(
         Between::Lossy(percent) => Some(percent),
         Between::Direct | Between::Relay(_) => None,
     };
-    let mut site = Site::open(environment, definition, &group.condition, loss_percent).await?;
+    let mut site = Site::open(environment, &group.target, definition, &group.condition, loss_percent).await?;
     let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
     let browser_group = browser.and_then(|browser| browser.group());
-    let mut watch = Watch::begin(site.control(), site.pid(), browser_group, clock).await?;
+    let mut watch =
+        Watch::begin(site.control(), site.pids(), site.pid().is_some(), browser_group, clock).await?;
     let timing = Timing::new();
+    if let Some(stamped) = site.publishes_by_itself() {
+        timing.number_what_comes(stamped);
+    }
     let mut contenders = Vec::new();
     for client in &group.clients {
         let condition = &group.condition;
@@ -178,12 +180,13 @@ async fn measure(
         }));
     }
     records.iter_mut().for_each(|record| findings.note(record));
+    site.close().await;
     Ok(records)
 }
 
 /// The server's and this process's usage, where they can be charged to one client.
 fn usage(site: &Site, exclusive: bool) -> Option<(Usage, Usage)> {
-    exclusive.then(|| (site.pid().map(process::usage).unwrap_or_default(), process::own_usage()))
+    exclusive.then(|| (server_usage(site), process::own_usage()))
 }
 
 fn usage_since(before: Option<(Usage, Usage)>, after: Option<(Usage, Usage)>) -> Cost {
@@ -215,5 +218,13 @@ fn with_own_processes(cost: Cost, own: (Option<OwnUsage>, Option<OwnUsage>)) -> 
 /// makes it set up is not charged to the readers.
 async fn rss_at_rest(site: &Site) -> Result<Option<u64>, ControlError> {
     site.control().healthy().await?;
-    Ok(site.pid().and_then(|pid| process::usage(pid).rss_kib))
+    Ok(server_usage(site).rss_kib)
+}
+
+/// What all the server's processes have used.
+fn server_usage(site: &Site) -> Usage {
+    match site.pids().as_slice() {
+        [] => Usage::default(),
+        pids => process::usage_of(pids),
+    }
 }

@@ -43,6 +43,7 @@ pub(crate) fn record(
         memory: None,
         published: Published::default(),
         sent: Sent::default(),
+        taken: Vec::new(),
         wake_late: None,
         doubts: Vec::new(),
         _guards: Vec::new(),

@@ -1,6 +1,6 @@
 //! Where a group runs: a server, its channel, and the ways to both.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
@@ -11,25 +11,20 @@ use crate::{
         control::{Control, ControlError},
         definition::{Client, Definition, Fault, Publisher, Subject},
         plan::Condition,
+        process,
         server_process::{ServerError, ServerOptions, ServerProcess},
+        target::{self, Program, ProgramError, Target},
     },
     link::namespace::{Namespace, NamespaceError},
     transport::Transport,
 };
 
-/// Which server is measured.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target {
-    /// Ours, started anew for each group.
-    BuiltIn,
-    /// One that is already there, by its base URL, speaking our endpoints.
-    Url(Url),
-}
-
 /// A server with a channel for one group.
 #[derive(Debug)]
 pub struct Site {
     process: Option<ServerProcess>,
+    /// A server that is not ours, as its file describes it.
+    program: Option<Program>,
     /// Where the process lives, if not here; after it, so that it is dropped after it.
     _namespace: Option<Namespace>,
     base: Url,
@@ -63,6 +58,12 @@ pub(super) enum SiteError {
     /// The server under test did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// A target's program does not run.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// A transport that a target's file does not tell of.
+    #[error("{0} has no way of being read by {1}: add one to its file")]
+    NoWay(String, &'static str),
     /// A server that is already there does not answer.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -81,6 +82,7 @@ impl Site {
     /// Starts a server, or makes sure that the target answers.
     pub(super) async fn open(
         environment: &Environment,
+        target: &Target,
         definition: &Definition,
         condition: &Condition,
         loss_percent: Option<f64>,
@@ -88,7 +90,7 @@ impl Site {
         // A name of its own on a server that others may be using too.
         let channel = format!("experiment-{:016x}", rand::random::<u64>());
         let heartbeat = condition.heartbeat(definition);
-        match &environment.target {
+        match target {
             Target::BuiltIn => {
                 let log = condition.has(|fault| fault == Fault::RestartWithLog).then(LogFolder::new);
                 let options = ServerOptions {
@@ -113,15 +115,31 @@ impl Site {
                 };
                 let base = http_url(process.http);
                 let control = Control::new(base.clone());
-                let process = Some(process);
-                Ok(Site { process, _namespace: namespace, control, base, channel, heartbeat, _log: log })
+                let (process, program) = (Some(process), None);
+                Ok(Site {
+                    process,
+                    program,
+                    _namespace: namespace,
+                    control,
+                    base,
+                    channel,
+                    heartbeat,
+                    _log: log,
+                })
             }
-            Target::Url(_) if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
+            _ if loss_percent.is_some() => Err(SiteError::NeedsBuiltIn("packet loss")),
             Target::Url(base) => {
                 let control = Control::new(base.clone());
                 control.healthy().await?;
-                let base = base.clone();
-                Ok(Site { process: None, _namespace: None, control, base, channel, heartbeat, _log: None })
+                let (base, process, program) = (base.clone(), None, None);
+                Ok(Site { process, program, _namespace: None, control, base, channel, heartbeat, _log: None })
+            }
+            Target::Described(described) => {
+                let program = Program::start(described).await?;
+                let (control, base) = (program.control(), program.url("/", "", None));
+                let heartbeat = described.description.heartbeat_ms.map_or(heartbeat, Duration::from_millis);
+                let (process, program) = (None, Some(program));
+                Ok(Site { process, program, _namespace: None, control, base, channel, heartbeat, _log: None })
             }
         }
     }
@@ -153,8 +171,35 @@ impl Site {
         Ok(client::subscriber(transport, subscription))
     }
 
+    /// The process of our own server.
     pub(super) fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(ServerProcess::pid)
+    }
+
+    /// All processes of the server, as far as they are ours to account.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        match &self.program {
+            Some(program) => program.group().map(process::family).unwrap_or_default(),
+            None => Vec::from_iter(self.pid()),
+        }
+    }
+
+    /// The way to publish to a server that is not ours; `None` for ours, and where it publishes by itself.
+    pub(super) fn foreign_way(&self) -> Option<target::Publishing> {
+        target::Publishing::to(self.program.as_ref()?, &self.channel)
+    }
+
+    /// Whether the server publishes by itself, and whether its events are stamped then.
+    pub(super) fn publishes_by_itself(&self) -> Option<bool> {
+        let publish = &self.program.as_ref()?.described().description.publish;
+        publish.every_ms.map(|_| publish.stamped)
+    }
+
+    /// Ends a server that is not ours, in an orderly way.
+    pub(super) async fn close(self) {
+        if let Some(program) = self.program {
+            program.stop().await;
+        }
     }
 
     /// Who publishes here. On somebody else's server its clock is not ours, so that intended times must
@@ -173,6 +218,9 @@ impl Site {
             (Some(process), Subject::Transport(_)) => Ok(process.http),
             (None, Subject::Floor) => Err(SiteError::NeedsBuiltIn("the bare TCP floor")),
             (None, Subject::Transport(_)) => {
+                if let Some(address) = self.program.as_ref().and_then(Program::address) {
+                    return Ok(address);
+                }
                 let addresses = self.base.socket_addrs(|| None).unwrap_or_default();
                 addresses.first().copied().ok_or_else(|| SiteError::NoAddress(self.base.clone()))
             }
@@ -200,17 +248,28 @@ impl Site {
                 Ok(client::floor::subscriber(address, &self.channel, None))
             }
             Subject::Transport(transport) => {
-                Ok(client::subscriber(transport, self.subscription(client, transport, relay)))
+                let mut subscription = self.subscription(client, transport, relay);
+                if let Some(program) = &self.program {
+                    let described = program.described();
+                    let way = described.description.transport.get(&transport);
+                    let no_way = || SiteError::NoWay(described.description.name.clone(), transport.slug());
+                    let way = way.ok_or_else(no_way)?;
+                    subscription.url = program.url(&way.url, &self.channel, relay);
+                    subscription.dialect = Some(Arc::new(way.dialect()));
+                }
+                Ok(client::subscriber(transport, subscription))
             }
         }
     }
 
     /// An error where the server under test is gone although nobody told it to.
     pub(super) fn still_there(&mut self) -> Result<(), SiteError> {
-        match self.process.as_mut().and_then(ServerProcess::ended) {
-            Some(status) => Err(ServerError::Died(status).into()),
-            None => Ok(()),
+        if let Some(status) = self.process.as_mut().and_then(ServerProcess::ended) {
+            return Err(ServerError::Died(status).into());
         }
+        let Some(program) = self.program.as_mut() else { return Ok(()) };
+        let target = program.described().description.name.clone();
+        program.ended().map_or(Ok(()), |status| Err(ProgramError::Died { target, status }.into()))
     }
 
     /// What a client reads, and how.
@@ -224,7 +283,7 @@ impl Site {
         if client.without_retry {
             url.set_query(Some("retry=none"));
         }
-        Subscription { url, after: None, policy: client.policy_under(self.heartbeat) }
+        Subscription { url, after: None, policy: client.policy_under(self.heartbeat), dialect: None }
     }
 
     /// The URL of something that is not in the channel, such as a page.

@@ -21,7 +21,7 @@ use crate::{
         plan::Condition,
         publisher::{Published, Publishing, Sent, Way},
         reader::Timing,
-        record::Memory,
+        record::{Memory, Saturation},
         zombies::Counted,
     },
     link::relay,
@@ -47,6 +47,9 @@ pub(super) struct Story {
     pub(super) sent: Sent,
     /// How late this process woke up, in microseconds: in the middle, and 99 times in 100.
     pub(super) wake_late: Option<(f64, f64)>,
+    /// What each contender's readers had at the beginning and at the end of the measured time, where events were
+    /// published as fast as they were taken.
+    pub(super) taken: Vec<Saturation>,
     /// Why the figures should be doubted.
     pub(super) doubts: Vec<String>,
     /// What keeps a fault in force until the run is over.
@@ -73,8 +76,17 @@ pub(super) async fn tell(
     let stalled = contenders.iter().any(|contender| !contender.stalled.is_empty());
     let memory = site.pid().filter(|_| stalled).map(|pid| MemoryWatch::start(pid, clock));
     let mut feed = Feeding::Idle;
-    if condition.rate > 0.0 {
-        let by_request = || Way::Control(Box::new(control.clone()), site.channel().to_owned(), None);
+    if site.publishes_by_itself().is_some() {
+        clock.sleep_until(start).await;
+        timing.begin_numbering();
+        feed = Feeding::ByItself;
+    } else if let Some(in_flight) = condition.in_flight {
+        feed = saturate(environment, site, condition, timing, &published, contenders, start, in_flight);
+    } else if condition.rate > 0.0 {
+        let by_request = || match site.foreign_way() {
+            Some(way) => Way::Target(way),
+            None => Way::Control(Box::new(control.clone()), site.channel().to_owned(), None),
+        };
         let way = match site.publisher(definition.publisher) {
             Publisher::Source => None,
             Publisher::Post | Publisher::ClosedLoop => Some(by_request()),
@@ -96,6 +108,7 @@ pub(super) async fn tell(
                 published: published.clone(),
                 stop: stop.clone(),
                 closed_loop: readers.map(|reader| Arc::clone(&reader.notes)).collect(),
+                in_flight: None,
             };
             Feeding::Ours { stop, task: tokio::spawn(publishing.run()) }
         } else {
@@ -108,6 +121,11 @@ pub(super) async fn tell(
         };
     }
     let measured_from = start + seconds(condition.warm_up_s);
+    let mut taken = Vec::new();
+    if condition.in_flight.is_some() {
+        clock.sleep_until(measured_from).await;
+        taken = contenders.iter().map(|contender| (clock.now(), delivered(contender))).collect();
+    }
     let mut ordeal = ordeal::undergo(&condition.faults(), measured_from, clock, site, contenders).await?;
     match &memory {
         None => clock.sleep_until(end).await,
@@ -116,7 +134,12 @@ pub(super) async fn tell(
             () = memory.full() => {}
         },
     }
-    let (last, sent) = feed.end(&control, site.channel(), &published).await?;
+    let since = |(contender, (from, before)): (&Contender<'_>, (Timestamp, u64))| Saturation {
+        delivered: delivered(contender).saturating_sub(before),
+        seconds: clock.now().since(from).as_secs_f64(),
+    };
+    let taken = contenders.iter().zip(taken).map(since).collect();
+    let (last, sent) = feed.end(&control, site.channel(), &published, timing).await?;
     Ok(Story {
         last,
         start,
@@ -126,10 +149,53 @@ pub(super) async fn tell(
         memory: memory.and_then(|memory| memory.end(start)),
         published,
         sent,
+        taken,
         wake_late: jitter.percentiles(),
         doubts: jitter.doubt().into_iter().collect(),
         _guards: ordeal.guards,
     })
+}
+
+/// What all readers of a contender have by now.
+fn delivered(contender: &Contender<'_>) -> u64 {
+    contender.readers.iter().map(|reader| reader.notes.delivered()).sum()
+}
+
+/// Publishes as fast as events are taken, from a thread of its own: between thousands of readers' tasks a publisher
+/// would wait for its turn, and that would be measured.
+#[allow(clippy::too_many_arguments, reason = "one call, from the one story")]
+fn saturate(
+    environment: &Environment,
+    site: &Site,
+    condition: &Condition,
+    timing: &Arc<Timing>,
+    published: &Published,
+    contenders: &[Contender<'_>],
+    start: Timestamp,
+    in_flight: u32,
+) -> Feeding {
+    let stop = CancellationToken::new();
+    let readers = contenders.iter().flat_map(|contender| &contender.readers);
+    let publishing = Publishing {
+        way: match site.foreign_way() {
+            Some(way) => Way::Target(way),
+            // Connections of its own, which its own thread drives.
+            None => Way::Control(Box::new(site.control().apart()), site.channel().to_owned(), None),
+        },
+        condition: condition.clone(),
+        clock: environment.clock,
+        start,
+        timing: Arc::clone(timing),
+        published: published.clone(),
+        stop: stop.clone(),
+        closed_loop: readers.map(|reader| Arc::clone(&reader.notes)).collect(),
+        in_flight: Some(in_flight),
+    };
+    let task = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_or_else(|_| Sent::default(), |runtime| runtime.block_on(publishing.run()))
+    });
+    Feeding::Ours { stop, task }
 }
 
 /// How much later the schedule begins, drawn from the seed. The readers have only just opened: a schedule that
@@ -146,7 +212,12 @@ fn head_start(condition: &Condition) -> Duration {
 enum Feeding {
     Idle,
     Source,
-    Ours { stop: CancellationToken, task: tokio::task::JoinHandle<Sent> },
+    /// A server that is not ours, on a schedule of its own.
+    ByItself,
+    Ours {
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<Sent>,
+    },
 }
 
 impl Feeding {
@@ -156,9 +227,12 @@ impl Feeding {
         control: &Control,
         channel: &str,
         published: &Published,
+        timing: &Timing,
     ) -> Result<(u64, Sent), Failure> {
         match self {
             Feeding::Idle => Ok((0, Sent::default())),
+            // What comes later has no number any more.
+            Feeding::ByItself => Ok((timing.end_numbering(), Sent::default())),
             Feeding::Source => {
                 control.stop_source(channel).await?;
                 // The channel is this run's own, so its newest event's number is the count.

@@ -101,7 +101,7 @@ impl Stage {
                 let url = format!("http://{}/channels/{CHANNEL}/{transport}", self.address);
                 let url = Url::parse(&url).expect("an address makes a URL");
                 let policy = Policy { interval: INTERVAL, ..Policy::default() };
-                client::subscriber(transport, Subscription { url, after: None, policy })
+                client::subscriber(transport, Subscription { url, after: None, policy, dialect: None })
             }
         }
     }

@@ -30,6 +30,7 @@ pub(super) fn manifest(definitions: &[(&str, &str)], planned: u64) -> Manifest {
         started: "2026-01-02T03:04:05Z".to_owned(),
         finished: Some("2026-01-02T03:14:05Z".to_owned()),
         target: "built-in".to_owned(),
+        targets: Default::default(),
         definitions: definitions
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
@@ -66,6 +67,7 @@ pub(super) fn write_folder(dir: &Path, manifest: &Manifest, records: &[Record]) 
 pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition: u32) -> Record {
     let parameters = Parameters {
         heartbeat_ms: None,
+        in_flight: None,
         timetable: Vec::new(),
         bystanders: 0,
         readers: 1,

@@ -57,7 +57,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     },
     Expectation {
         name: "seam",
-        expects: "of 20 events that are published while a reader is still being sent 12 MB of old ones, it \
+        expects: "of 20 events that are published while a reader is still being sent 6 MB of old ones, it \
                   gets each after those: 0 lost, 0 twice, in order",
         next: "Copy the old events and put the reader on the list in one step, with nothing between: under one \
                lock, or without an await.",
@@ -74,7 +74,7 @@ const EVENTS: usize = 200;
 const AT_A_TIME: usize = 4;
 const CUTS: usize = 10;
 /// More than the system takes into its buffers for a reader who does not read.
-const OLD: usize = 96;
+const OLD: usize = 48;
 const OLD_BYTES: usize = 128 * 1024;
 const NEW: usize = 20;
 /// How long what must come may take, however loaded the machine is.

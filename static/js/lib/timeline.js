@@ -30,6 +30,11 @@ export function timeline(room, { marks, from, until, cut, noticed, back, caught,
   const width = Math.max(240, room);
   const x = (time) => (MARGIN + ((time - from) / Math.max(1, until - from)) * (width - 2 * MARGIN)).toFixed(1);
   const upright = (time, kind) => svg('line', { class: kind, x1: x(time), x2: x(time), y1: 4, y2: AXIS });
+  // However many events there are, one element for all: a page that is left open keeps its last drawing.
+  const dots = (kind, times, y) => svg('path', { class: kind, d: times.map((time) => `M${x(time)},${y}h0`).join('') });
+  const told = marks.filter(({ published }) => published !== null);
+  const begun = told.map(({ published }) => published).filter((published) => published >= from);
+  const ways = told.map(({ at, published }) => `M${x(Math.max(from, published))},${PUBLISHED}L${x(at)},${RECEIVED}`);
   const label = (text, y) => svg('text', { class: 'row', x: MARGIN, y }, text);
   const drawn = svg('svg', { class: 'timeline', width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': words });
 
@@ -40,12 +45,7 @@ export function timeline(room, { marks, from, until, cut, noticed, back, caught,
     drawn.append(svg('rect', { class: 'silence', x: x(start), y: PUBLISHED, width: Math.max(0, x(end) - x(start)), height: RECEIVED - PUBLISHED }));
   }
   drawn.append(svg('line', { class: 'axis', x1: MARGIN, x2: width - MARGIN, y1: AXIS, y2: AXIS }));
-  for (const { at, published } of marks) {
-    const begun = published === null ? at : Math.max(from, published);
-    if (published !== null) drawn.append(svg('line', { class: 'way', x1: x(begun), x2: x(at), y1: PUBLISHED, y2: RECEIVED }));
-    if (published !== null && published >= from) drawn.append(svg('circle', { class: 'published', cx: x(begun), cy: PUBLISHED, r: 3 }));
-    drawn.append(svg('circle', { class: 'received', cx: x(at), cy: RECEIVED, r: 3 }));
-  }
+  drawn.append(svg('path', { class: 'way', d: ways.join('') }), dots('published', begun, PUBLISHED), dots('received', marks.map(({ at }) => at), RECEIVED));
   drawn.append(upright(cut, 'cut'));
   for (const [kind, time] of Object.entries({ noticed, back, caught })) if (time !== null) drawn.append(upright(time, kind));
   drawn.append(label(t('recovery.published'), PUBLISHED - 10), label(t('recovery.received'), RECEIVED + 18));

@@ -201,7 +201,8 @@ impl Reader {
         let (notes, meter, stop) = (Arc::default(), Arc::<Meter>::default(), CancellationToken::new());
         let mut noting = Noting { notes: Arc::clone(&notes), published };
         let context = Context { clock, meter: Arc::clone(&meter), stop: stop.clone(), seed: 0 };
-        let subscriber = client::subscriber(transport, Subscription { url, after: None, policy });
+        let subscriber =
+            client::subscriber(transport, Subscription { url, after: None, policy, dialect: None });
         tokio::spawn(async move { subscriber.run(context, &mut noting).await });
         Reader { notes, meter, _stop: stop.drop_guard() }
     }
