@@ -233,7 +233,7 @@ impl Storm {
                     let header = format!("Retry-After: {}\r\n", RETRY_AFTER.as_secs());
                     vec![Act::status("503 Service Unavailable", &header)]
                 }
-                ..=FAILS => vec![Act::status("503 Service Unavailable", "")],
+                attempt if attempt <= FAILS => vec![Act::status("503 Service Unavailable", "")],
                 attempt if attempt <= FAILS + SUCCESSES => {
                     vec![Act::stream_head(), event(), Act::Pause(STANDS)]
                 }
