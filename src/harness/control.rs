@@ -2,6 +2,8 @@
 //!
 //! They go over connections of their own, which no meter counts.
 
+mod once;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
@@ -12,9 +14,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use self::once::Once;
 use super::payload;
 use crate::{clock::Timestamp, schedule::Pattern};
 
@@ -56,6 +58,8 @@ pub struct ControlError {
     method: Method,
     url: String,
     problem: String,
+    /// Whether the server surely did nothing: it was never reached, or it refused.
+    nothing_done: bool,
 }
 
 /// What the built-in source is asked for.
@@ -143,36 +147,6 @@ impl Control {
             .map_err(|error| self.error(Method::POST, &path, format!("no id in the answer: {error}")))
     }
 
-    /// Publishes one event for as long as it takes and returns its id; `None` where it was told to stop while
-    /// the server was away. An answer may be lost with a server whose log survives, so before an event is
-    /// tried again it is looked for behind `last`, the id of the one before.
-    pub async fn publish_once(
-        &self,
-        channel: &str,
-        data: &str,
-        last: Option<&str>,
-        stop: &CancellationToken,
-    ) -> Option<String> {
-        loop {
-            if let Ok(id) = self.publish(channel, data.to_owned()).await {
-                return Some(id);
-            }
-            // The server is down, or going down. Whether it stays down is for the run to notice.
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return None,
-                    () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
-                }
-                let Some(last) = last else { break };
-                match self.find(channel, last, data).await {
-                    Ok(Some(id)) => return Some(id),
-                    Ok(None) => break,
-                    Err(_) => {}
-                }
-            }
-        }
-    }
-
     /// Starts the built-in source of a channel.
     ///
     /// # Errors
@@ -203,28 +177,6 @@ impl Control {
         let answer = self.ask(Method::GET, &path, None).await?;
         let head: Result<Head, _> = serde_json::from_slice(&answer);
         head.map(|head| head.cursor).map_err(|error| self.error(Method::GET, &path, error.to_string()))
-    }
-
-    /// Whether an event of this data is in a channel behind a cursor, and its id.
-    ///
-    /// # Errors
-    /// Where the server does not answer.
-    pub async fn find(&self, channel: &str, after: &str, data: &str) -> Result<Option<String>, ControlError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            events: Vec<Event>,
-        }
-        #[derive(Deserialize)]
-        struct Event {
-            id: String,
-            data: String,
-        }
-        let path = format!("channels/{channel}/short-poll");
-        let query = format!("after={after}");
-        let answer = self.ask_with(Method::GET, &path, Some(&query), None).await?;
-        let answer: Result<Answer, _> = serde_json::from_slice(&answer);
-        let answer = answer.map_err(|error| self.error(Method::GET, &path, error.to_string()))?;
-        Ok(answer.events.into_iter().find(|event| event.data == data).map(|event| event.id))
     }
 
     /// How many readers the server counts on a channel, by transport.
@@ -330,11 +282,18 @@ impl Control {
         let body = body.map(|(_, bytes)| bytes).unwrap_or_default();
         let request = request.body(Full::new(body)).map_err(|error| fail(error.to_string()))?;
         let answered = async {
-            let answer = self.http.request(request).await.map_err(|error| fail(describe(&error)))?;
+            let answer = self.http.request(request).await.map_err(|error| ControlError {
+                nothing_done: error.is_connect(),
+                ..fail(describe(&error))
+            })?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| fail(error.to_string()))?.to_bytes();
-            if status.is_success() { Ok(body) } else { Err(fail(refusal(status, &body))) }
+            if status.is_success() {
+                Ok(body)
+            } else {
+                Err(ControlError { nothing_done: true, ..fail(refusal(status, &body)) })
+            }
         };
         tokio::time::timeout(ANSWER_WITHIN, answered)
             .await
@@ -342,7 +301,7 @@ impl Control {
     }
 
     fn error(&self, method: Method, path: &str, problem: String) -> ControlError {
-        ControlError { method, url: self.url(path).to_string(), problem }
+        ControlError { method, url: self.url(path).to_string(), problem, nothing_done: false }
     }
 }
 
@@ -367,39 +326,4 @@ fn describe(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_event_whose_answer_was_lost_is_looked_for_behind_the_one_before() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = Url::parse(&format!("http://{}/", listener.local_addr().expect("bound"))).expect("a URL");
-        let server = async {
-            let (mut tcp, _) = listener.accept().await.expect("a connection");
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                assert!(tcp.read_buf(&mut head).await.expect("a head") > 0);
-            }
-            let body = r#"{"cursor":"a-8","gap":null,"events":[{"id":"a-8","type":"message","data":"26"}]}"#;
-            let length = body.len();
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-            );
-            tcp.write_all(answer.as_bytes()).await.expect("written");
-            String::from_utf8(head).expect("text")
-        };
-        let control = Control::new(base);
-        let (found, head) = tokio::join!(control.find("x", "a-7", "26"), server);
-        assert_eq!(found.expect("an answer").as_deref(), Some("a-8"));
-        // Without the cursor the server would begin at the present, where no event is found.
-        assert!(head.starts_with("GET /channels/x/short-poll?after=a-7 HTTP/1.1\r\n"), "{head}");
-    }
 }

@@ -3,7 +3,7 @@
 //! Used where it must be known what was acknowledged even if the server dies, and where a payload is too
 //! small for the built-in source. An event whose publish fails is tried again, so numbers have no holes;
 //! those after it catch up. A publish whose answer was lost with the server may stand in a log that survives,
-//! so before it is tried again it is looked for there.
+//! so before it is tried again it is looked for there; where the log did not survive, it is not tried again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    control::{Control, TRY_AGAIN_AFTER},
+    control::{Control, Once, TRY_AGAIN_AFTER},
     definition::Fault,
     payload,
     plan::Condition,
@@ -38,7 +38,7 @@ pub type Published = Arc<Mutex<Vec<Publish>>>;
 pub struct Publish {
     /// When it was meant to be.
     pub intended: Timestamp,
-    /// When the acknowledgement had arrived.
+    /// When the acknowledgement had arrived, or it was clear that none would.
     pub acknowledged: Timestamp,
 }
 
@@ -179,7 +179,11 @@ async fn until_acknowledged(
     loop {
         let failure = match way {
             Way::Control(control, channel, last) => {
-                *last = Some(control.publish_once(channel, data, last.as_deref(), stop).await?);
+                match control.publish_once(channel, data, last.as_deref(), stop).await? {
+                    Once::Acknowledged(id) => *last = Some(id),
+                    // It counts as published: some may have had it, and to the others its loss is announced.
+                    Once::Unknown => {}
+                }
                 return Some(clock.now());
             }
             Way::Target(target) => match tokio::time::timeout(ANSWER_WITHIN, target.publish(data)).await {

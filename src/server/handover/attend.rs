@@ -234,9 +234,8 @@ impl Writer {
 
     /// A stream stands at a mark that has come. If something has happened since it was put there, it is to
     /// be looked at later.
-    pub(super) fn look_at_mark(&mut self, key: u32, mark: u64) {
-        let Some(stream) = self.streams.get(key).filter(|stream| stream.mark == Some(mark)) else { return };
-        stream.mark = None;
+    pub(super) fn look_at_mark(&mut self, key: u32) {
+        let Some(stream) = self.streams.get(key) else { return };
         let is_due = stream.due(&self.habits).is_some_and(|due| due <= self.now);
         if is_due && self.is_time(key).is_err() {
             self.remove(key);

@@ -39,8 +39,6 @@ pub(super) struct Stream {
     pub(super) wrote_at: Instant,
     /// When the next ping is due.
     pub(super) ping_at: Instant,
-    /// Where it stands on the wheel.
-    pub(super) mark: Option<u64>,
     /// The crowd that it belongs to, and its place there; none once it is leaving.
     pub(super) member: Option<(u32, u32)>,
     pub(super) bell: Arc<Bell>,
@@ -90,7 +88,6 @@ impl Stream {
             unanswered: 0,
             wrote_at: now,
             ping_at: now,
-            mark: None,
             member: None,
             bell,
             waker,

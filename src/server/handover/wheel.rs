@@ -3,7 +3,8 @@
 //! A timer per reader would be ten thousand entries that the runtime sorts, and as many wake-ups, each for
 //! one heartbeat. Here times are rounded up to the marks of a wheel, so those that lie close together ring
 //! together; and a stream that is written to need not be moved: when its mark comes it is looked at, and if
-//! it was not silent it goes to a later one.
+//! it was not silent it goes to a later one. The same holds for one that leaves: whoever has its number next is
+//! looked at in its stead. So polls that come again and again leave nothing behind at marks far ahead.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,27 +19,30 @@ pub(super) struct Wheel {
     start: Instant,
     /// By their milliseconds from the start, as the runtime's own timer counts.
     marks: BTreeMap<u64, Vec<u32>>,
+    /// The mark at which the stream of each number stands.
+    stands: Vec<Option<u64>>,
 }
 
 impl Wheel {
     pub(super) fn new(start: Instant) -> Self {
-        Wheel { start, marks: BTreeMap::new() }
+        Wheel { start, marks: BTreeMap::new(), stands: Vec::new() }
     }
 
-    /// Puts a stream at the first mark that is not before `at`, unless it stands at one before that already,
-    /// which is `mark`; gives where it stands now. The marks lie the farther apart the farther they are ahead.
-    pub(super) fn put(&mut self, stream: u32, at: Instant, now: Instant, mark: Option<u64>) -> u64 {
+    /// Puts a stream at the first mark that is not before `at`, unless it stands at one before that already. The
+    /// marks lie the farther apart the farther they are ahead.
+    pub(super) fn put(&mut self, stream: u32, at: Instant, now: Instant) {
         let ahead = at.saturating_duration_since(now).as_millis() as u64;
         // A power of two, so that those who are put there at different times meet.
         let grain = 1 << (ahead / LATE).max(1).ilog2();
         let millis = at.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000) as u64;
         let wanted = millis.next_multiple_of(grain);
-        match mark {
-            Some(mark) if mark <= wanted => mark,
-            _ => {
-                self.marks.entry(wanted).or_default().push(stream);
-                wanted
-            }
+        let place = stream as usize;
+        if self.stands.len() <= place {
+            self.stands.resize(place + 1, None);
+        }
+        if self.stands[place].is_none_or(|mark| mark > wanted) {
+            self.stands[place] = Some(wanted);
+            self.marks.entry(wanted).or_default().push(stream);
         }
     }
 
@@ -47,14 +51,17 @@ impl Wheel {
         self.marks.first_key_value().map(|(mark, _)| self.time(*mark))
     }
 
-    /// A mark that has come, and who stands at it. A stream that has been put elsewhere since, or has gone,
-    /// is among them still.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(u64, Vec<u32>)> {
+    /// Who stands at a mark that has come; `None` where none has.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Vec<u32>> {
         let mark = *self.marks.first_key_value()?.0;
         if self.time(mark) > now {
             return None;
         }
-        self.marks.pop_first()
+        let (_, mut streams) = self.marks.pop_first()?;
+        // Some have been put elsewhere since.
+        streams.retain(|stream| self.stands[*stream as usize] == Some(mark));
+        streams.iter().for_each(|stream| self.stands[*stream as usize] = None);
+        Some(streams)
     }
 
     fn time(&self, mark: u64) -> Instant {
@@ -71,18 +78,14 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut wheel = Wheel::new(start);
-        let first = wheel.put(1, at(1_025), start, None);
-        let second = wheel.put(2, at(1_028), at(3), None);
-        assert_eq!((first, second), (1_028, 1_028));
-        assert_eq!(
-            wheel.put(3, at(9), start, None),
-            9,
-            "what is near is not late by more than a millisecond"
-        );
-        assert_eq!(wheel.pop(at(9)), Some((9, vec![3])));
+        wheel.put(1, at(1_025), start);
+        wheel.put(2, at(1_028), at(3));
+        wheel.put(3, at(9), start);
+        assert_eq!(wheel.next(), Some(at(9)), "what is near is not late by more than a millisecond");
+        assert_eq!(wheel.pop(at(9)), Some(vec![3]));
         assert_eq!(wheel.next(), Some(at(1_028)));
         assert!(wheel.pop(at(1_027)).is_none());
-        assert_eq!(wheel.pop(at(1_028)), Some((1_028, vec![1, 2])));
+        assert_eq!(wheel.pop(at(1_028)), Some(vec![1, 2]));
         assert_eq!(wheel.next(), None);
     }
 
@@ -91,8 +94,23 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut wheel = Wheel::new(start);
-        let mark = wheel.put(1, at(5), start, None);
-        assert_eq!(wheel.put(1, at(9), start, Some(mark)), 5, "it is looked at and put on then");
-        assert_eq!(wheel.put(1, at(2), start, Some(mark)), 2);
+        wheel.put(1, at(5), start);
+        wheel.put(1, at(9), start);
+        assert_eq!(wheel.next(), Some(at(5)), "it is looked at and put on then");
+        wheel.put(1, at(2), start);
+        assert_eq!(wheel.pop(at(2)), Some(vec![1]));
+        assert_eq!(wheel.pop(at(5)), Some(vec![]), "it stood there no longer");
+    }
+
+    #[test]
+    fn who_comes_again_and_again_stands_at_one_mark() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        for round in 0..1_000 {
+            let now = start + Duration::from_millis(round);
+            wheel.put(1, now + Duration::from_secs(55), now);
+            wheel.put(1, now + Duration::from_secs(30), now);
+        }
+        assert!(wheel.marks.values().map(Vec::len).sum::<usize>() <= 2);
     }
 }

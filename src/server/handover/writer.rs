@@ -158,9 +158,9 @@ impl Writer {
     /// Looks at those whose time has come, and sets the timer for the next.
     fn watch_the_clock(&mut self, context: &mut Context<'_>) {
         loop {
-            while let Some((mark, streams)) = self.wheel.pop(self.now) {
+            while let Some(streams) = self.wheel.pop(self.now) {
                 for key in streams {
-                    self.look_at_mark(key, mark);
+                    self.look_at_mark(key);
                 }
             }
             let Some(next) = self.wheel.next() else { return };
@@ -178,7 +178,7 @@ impl Writer {
     pub(super) fn put_on_wheel(&mut self, key: u32) {
         let Some(stream) = self.streams.get(key) else { return };
         if let Some(at) = stream.due(&self.habits) {
-            stream.mark = Some(self.wheel.put(key, at, self.now, stream.mark));
+            self.wheel.put(key, at, self.now);
         }
     }
 
