@@ -15,6 +15,8 @@ use super::{body::Framing, excerpt::one_line, finding::Saw};
 const ANSWERS_WITHIN: Duration = Duration::from_secs(8);
 const HEAD_BYTES: usize = 64 * 1024;
 const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// How much is read at once, where so much is there.
+const READ_BYTES: usize = 64 * 1024;
 
 /// What went wrong with a student's program, as something that was seen.
 #[derive(Debug, Clone)]
@@ -250,6 +252,8 @@ impl Response {
                 Some(More::Quiet) | None => {}
                 Some(more) => return Ok(more),
             }
+            // An empty vector would be read into by a few bytes at a time.
+            self.unread.reserve(READ_BYTES);
             let Ok(read) = tokio::time::timeout_at(deadline, self.stream.read_buf(&mut self.unread)).await
             else {
                 return Ok(More::Quiet);

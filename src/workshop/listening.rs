@@ -30,6 +30,16 @@ pub(super) fn on(port: u16) -> Listening {
     }
 }
 
+/// The sockets that listen on a port, as the links below `/proc/PID/fd` name them; none where the system has no
+/// lists.
+pub(super) fn sockets(port: u16) -> Vec<String> {
+    const INODE: usize = 9;
+    let lists = ["/proc/net/tcp", "/proc/net/tcp6"].map(|list| fs::read_to_string(list).unwrap_or_default());
+    let lines = lists.iter().flat_map(|list| list.lines());
+    let on_it = lines.filter(|line| listening(line).is_some_and(|words| words.last() == Some(&port.into())));
+    on_it.filter_map(|line| Some(format!("socket:[{}]", line.split_whitespace().nth(INODE)?))).collect()
+}
+
 /// By the two lists, as proc(5) describes them.
 fn listed(v4: &str, v6: &str, port: u16) -> Listening {
     let mut known = Listening::Nobody;

@@ -14,6 +14,9 @@
 //! | `examine` | one check from start to end: the program started, judged within a limit, stopped |
 //! | `program`, `invocation`, `language`, `listening`, `tail` | a student's program as a process; how a file becomes one |
 //! | `http`, `body`, `stream`, `poll`, `socket` | a student's server, asked by raw bytes |
+//! | `account` | what of the events that were to come is lost, twice or out of order |
+//! | `memory` | how much memory a student's server takes |
+//! | `proxy` | a reverse proxy that buffers, in front of a student's server |
 //! | `scripted`, `client` | a server whose every byte is scripted, and a student's client that reads it |
 //! | `page` | a student's page, opened in a real browser |
 //! | `excerpt` | bytes as text that a terminal bears |
@@ -26,6 +29,7 @@
 //! bytes, since our own encoder would never write what a parser has to bear. Only where the lab itself is what a
 //! student predicts, in `checks/polling_frontier`, the two are run, and measured.
 
+mod account;
 pub mod again;
 pub mod board;
 mod body;
@@ -44,11 +48,13 @@ pub mod invocation;
 mod judge;
 pub mod language;
 mod listening;
+mod memory;
 mod page;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod poll;
 mod program;
 pub mod progress;
+mod proxy;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]
 mod scripted;
 #[allow(dead_code, reason = "the vocabulary of all checks, of which each uses a part")]

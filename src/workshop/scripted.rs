@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::{JoinHandle, JoinSet},
     time::{Instant, timeout},
 };
@@ -44,6 +45,8 @@ pub(super) enum Act {
     Pieces(Vec<u8>, usize),
     /// Waits.
     Pause(Duration),
+    /// Waits until this turns true, so that many connections go on at the same moment.
+    Until(watch::Receiver<bool>),
     /// Stays, without a word, until the client ends.
     Linger,
     /// Ends the connection by a reset.
@@ -158,6 +161,8 @@ async fn act(mut stream: TcpStream, acts: Vec<Act>) -> io::Result<()> {
                 }
             }
             Act::Pause(time) => tokio::time::sleep(time).await,
+            // Who would have turned it has gone away: then there is nothing to wait for.
+            Act::Until(mut open) => drop(open.wait_for(|open| *open).await),
             Act::Linger => return drain(&mut stream).await,
             Act::Reset => return stream.set_zero_linger(),
         }

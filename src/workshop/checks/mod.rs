@@ -1,10 +1,12 @@
 //! The checks: one file per exercise, named as the exercise's folder without its number.
 
+mod behind_a_buffering_proxy;
 mod browser_page;
 mod choose_a_transport;
 mod first_stream;
 mod format_by_hand;
 mod heartbeats;
+mod jittered_backoff;
 mod long_poll_no_loss;
 mod multiline;
 mod mystery_server;
@@ -13,8 +15,10 @@ mod polling_frontier;
 mod reconnecting_client;
 mod resume;
 mod short_poll_cursor;
+mod slow_reader;
 mod sse_parser;
 mod websocket_echo_broadcast;
+mod websocket_resume;
 
 use std::{future::Future, pin::Pin};
 
@@ -59,6 +63,10 @@ checks! {
     "08-websocket-echo-broadcast" => websocket_echo_broadcast,
     "09-heartbeats" => heartbeats,
     "10-resume" => resume,
+    "11-websocket-resume" => websocket_resume,
+    "12-jittered-backoff" => jittered_backoff,
+    "13-slow-reader" => slow_reader,
+    "14-behind-a-buffering-proxy" => behind_a_buffering_proxy,
     "15-polling-frontier" => polling_frontier,
     "16-mystery-server" => mystery_server,
     "17-choose-a-transport" => choose_a_transport,

@@ -11,6 +11,7 @@ use crate::{
         relay::{Fault, Side},
     },
     workshop::{
+        account::Account,
         finding::{Expectation, Saw},
         http::{Place, Request, Trouble},
         judge::{Judge, Stop},
@@ -129,7 +130,7 @@ async fn resumes(judge: &mut Judge, server: &Place, last: &str) -> Result<(), St
     let published = publish(server, "new").await;
     judge.need("resumes", published)?;
     let events = judge.need("resumes", until(&mut reader, "new").await)?;
-    let account = Account::of(&expected, &events);
+    let account = Account::of(&expected, events.iter().map(|event| &*event.data));
     let saw = Saw::new(format!("with Last-Event-ID: {last} it got {}: {account}", shown(&events)));
     let saw = match &account {
         _ if account.is_good() => Saw::new("the 5 events from meanwhile and the new one, each once"),
@@ -265,7 +266,7 @@ async fn seam(judge: &mut Judge, server: &Place, last: String) -> Result<(), Sto
     let published = publish(server, "the last").await;
     judge.need("seam", published)?;
     events.extend(judge.need("seam", until(&mut reader, "the last").await)?);
-    let account = Account::of(&expected, &events);
+    let account = Account::of(&expected, events.iter().map(|event| &*event.data));
     let wrong = account.lost + account.twice + account.disordered;
     let saw = match account.is_good() {
         true => Saw::new(format!("{OLD} old events, and then {NEW} new ones, each once")),
@@ -315,54 +316,6 @@ async fn until(reader: &mut EventStream, data: &str) -> Result<Vec<Event>, Troub
     Ok(events)
 }
 
-/// What became of events that were to come in this order.
-#[derive(Debug, PartialEq, Eq)]
-struct Account {
-    lost: usize,
-    twice: usize,
-    disordered: usize,
-    foreign: usize,
-}
-
-impl Account {
-    fn of(expected: &[String], events: &[Event]) -> Self {
-        let places: HashMap<&str, usize> = expected.iter().map(String::as_str).zip(0..).collect();
-        let mut seen = vec![0; expected.len()];
-        let (mut disordered, mut foreign, mut latest) = (0, 0, 0);
-        for event in events {
-            match places.get(event.data.as_str()) {
-                Some(&place) => {
-                    seen[place] += 1;
-                    disordered += usize::from(place < latest && seen[place] == 1);
-                    latest = latest.max(place);
-                }
-                None => foreign += 1,
-            }
-        }
-        let lost = seen.iter().filter(|&&times| times == 0).count();
-        let twice = seen.iter().map(|&times: &usize| times.saturating_sub(1)).sum();
-        Account { lost, twice, disordered, foreign }
-    }
-
-    fn is_good(&self) -> bool {
-        *self == Account { lost: 0, twice: 0, disordered: 0, foreign: 0 }
-    }
-}
-
-impl std::fmt::Display for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Account { lost, twice, disordered, foreign } = self;
-        write!(f, "{lost} lost, {twice} twice")?;
-        if *disordered > 0 {
-            write!(f, ", {disordered} out of order")?;
-        }
-        if *foreign > 0 {
-            write!(f, ", {foreign} that it had before or that nobody published")?;
-        }
-        Ok(())
-    }
-}
-
 fn pairs(events: &[(String, String)]) -> String {
     let some: Vec<_> = events.iter().take(8).map(|(id, data)| format!("{id:.20}: {data:.40?}")).collect();
     format!("[{}]", some.join(", "))
@@ -372,28 +325,4 @@ fn shown(events: &[Event]) -> String {
     let some: Vec<_> = events.iter().take(12).map(|event| format!("{:.40?}", event.data)).collect();
     let more = if events.len() > some.len() { ", …" } else { "" };
     format!("[{}{more}]", some.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_lost_doubled_out_of_order_or_old_is_counted() {
-        let account = |got: &str| {
-            let expected: Vec<_> = ["1", "2", "3"].map(str::to_owned).into();
-            let event = |data: char| Event {
-                id: String::new(),
-                kind: "message".to_owned(),
-                data: data.to_string(),
-                at: Instant::now(),
-            };
-            Account::of(&expected, &got.chars().map(event).collect::<Vec<_>>()).to_string()
-        };
-        assert_eq!(account("123"), "0 lost, 0 twice");
-        assert_eq!(account("13"), "1 lost, 0 twice");
-        assert_eq!(account("1231"), "0 lost, 1 twice");
-        assert_eq!(account("213"), "0 lost, 0 twice, 1 out of order");
-        assert_eq!(account("0123"), "0 lost, 0 twice, 1 that it had before or that nobody published");
-    }
 }

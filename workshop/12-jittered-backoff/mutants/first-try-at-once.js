@@ -1,0 +1,48 @@
+// Reads an event stream, comes back when it is cut, and prints a line of JSON per event.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+const url = process.argv[2];
+const BASE = 400; // milliseconds
+const CAP = 1600;
+
+let failures = 0; // since the last event
+
+/** Reads one answer to its end. */
+async function read(body) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  let data = [];
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      if (line.startsWith("data: ")) data.push(line.slice(6));
+      if (line === "" && data.length > 0) {
+        console.log(JSON.stringify({ data: data.join("\n") }));
+        data = [];
+        // Only an event shows that the server is well: some accept a connection and drop it.
+        failures = 0;
+      }
+    }
+  }
+}
+
+while (true) {
+  let asked = 0; // for how long the server asked to be left alone
+  try {
+    const response = await fetch(url, { headers: { Accept: "text/event-stream" } });
+    if (response.status === 204) break;
+    if (response.status === 200) {
+      await read(response.body);
+    } else {
+      console.error(`answered with status ${response.status}`);
+      asked = 1000 * (Number(response.headers.get("Retry-After")) || 0);
+    }
+  } catch (error) {
+    console.error(`cut off: ${error.message}`);
+  }
+  const bound = failures === 0 ? 0 : Math.min(CAP, BASE * 2 ** failures);
+  failures += 1;
+  await sleep(asked + Math.random() * bound);
+}

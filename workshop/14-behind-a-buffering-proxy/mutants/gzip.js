@@ -1,0 +1,51 @@
+// News, from POST /publish to all who read GET /events, also through a proxy.
+
+import http from "node:http";
+import zlib from "node:zlib";
+
+const port = Number(process.env.PORT ?? 3000);
+const readers = new Set();
+let count = 0;
+
+const server = http.createServer(async (request, response) => {
+  if (request.method === "POST" && request.url === "/publish") {
+    let data = "";
+    request.setEncoding("utf8");
+    for await (const piece of request) {
+      data += piece;
+    }
+    count += 1;
+    send(`id: ${count}\ndata: ${data}\n\n`);
+    response.writeHead(201, { "Content-Type": "application/json" });
+    response.end(JSON.stringify({ id: count }));
+  } else if (request.method === "GET" && request.url === "/events") {
+    response.writeHead(200, {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-cache",
+      // A proxy would wait until it has a buffer full.
+      "X-Accel-Buffering": "no",
+      ...(/\bgzip\b/.test(request.headers["accept-encoding"] ?? "") && { "Content-Encoding": "gzip" }),
+    });
+    let reader = response;
+    if (/\bgzip\b/.test(request.headers["accept-encoding"] ?? "")) {
+      reader = zlib.createGzip();
+      reader.pipe(response);
+    }
+    response.flushHeaders();
+    readers.add(reader);
+    response.on("close", () => readers.delete(reader));
+  } else {
+    response.writeHead(404).end("there are only /publish and /events\n");
+  }
+});
+
+function send(block) {
+  for (const reader of readers) {
+    reader.write(block);
+  }
+}
+
+// A comment shows every proxy on the way that this connection is in use. No reader sees it.
+setInterval(() => send(":\n\n"), 1000);
+
+server.listen(port, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${port}`));
