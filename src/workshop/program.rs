@@ -1,12 +1,14 @@
 //! A student's program as a process: in a group of its own, so that what it starts ends with it.
 
 use std::{
+    collections::VecDeque,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command},
@@ -164,10 +166,28 @@ fn command(invocation: &Invocation) -> Command {
     command
 }
 
-/// A port that was free a moment ago. Between this and the program's listening somebody else may take it;
-/// the system hands out its ports in such an order that this is rare.
+/// A port that was free a moment ago, and not one of the last that were given to programs which may not have
+/// opened theirs yet: where many are checked at once, the system hands out the same one again now and then.
+/// Between this and the program's listening another process may still take it; that is rare.
 async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+    const REMEMBERED: usize = 256;
+    static GIVEN: Mutex<VecDeque<u16>> = Mutex::new(VecDeque::new());
+    // What is passed over stays bound, so that the system offers another.
+    let mut passed_over = Vec::new();
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let mut given = GIVEN.lock();
+        if !given.contains(&port) {
+            given.push_back(port);
+            if given.len() > REMEMBERED {
+                given.pop_front();
+            }
+            return Ok(port);
+        }
+        drop(given);
+        passed_over.push(listener);
+    }
 }
 
 #[cfg(unix)]

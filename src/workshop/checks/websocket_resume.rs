@@ -55,7 +55,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     },
     Expectation {
         name: "seam",
-        expects: "a reader comes back to 12 MB of old events and reads slowly, while 20 are said: 0 lost, 0 twice",
+        expects: "a reader comes back to 12 MB of old events and reads slowly, while 20 are said: each once, in order",
         next: "Between the old events and the new ones there must be no moment: let one loop send both, from a \
                cursor of the reader's own.",
     },
@@ -67,6 +67,9 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
 ];
 
 const MEANWHILE: usize = 5;
+/// Between what is said one by one, so that ids by a clock are judged where events come in a crowd, on fast and
+/// slow machines alike.
+const TICK: Duration = Duration::from_millis(5);
 const EVENTS: usize = 200;
 const AT_A_TIME: usize = 4;
 const CUTS: usize = 10;
@@ -97,6 +100,7 @@ async fn ids(judge: &mut Judge, server: &Place, speaker: &mut Reader) -> Result<
     let mut late = judge.need("opens", opened)?;
     let mut mine = vec![first];
     for text in ["two", "three"] {
+        tokio::time::sleep(TICK).await;
         mine.push(judge.need("opens", speaker.say(text).await)?);
     }
     let events = judge.need("opens", late.until("three").await)?;
@@ -122,6 +126,7 @@ async fn ids(judge: &mut Judge, server: &Place, speaker: &mut Reader) -> Result<
 async fn resumes(judge: &mut Judge, server: &Place, speaker: &mut Reader, last: &str) -> Result<(), Stop> {
     let mut expected: Vec<_> = (1..=MEANWHILE).map(|number| format!("meanwhile {number}")).collect();
     for text in &expected {
+        tokio::time::sleep(TICK).await;
         judge.need("resumes", speaker.say(text).await)?;
     }
     let opened = Reader::open(server, Some(last)).await;
@@ -142,6 +147,7 @@ async fn resumes(judge: &mut Judge, server: &Place, speaker: &mut Reader, last: 
 async fn fresh(judge: &mut Judge, server: &Place, speaker: &mut Reader) -> Result<(), Stop> {
     let opened = Reader::open(server, None).await;
     let mut reader = judge.need("fresh", opened)?;
+    tokio::time::sleep(TICK).await;
     judge.need("fresh", speaker.say("just now").await)?;
     let events = judge.need("fresh", reader.until("just now").await)?;
     let met = events.len() == 1 && events[0].data == "just now";
@@ -266,7 +272,9 @@ async fn seam(judge: &mut Judge, server: &Place, speaker: &mut Reader, last: Str
     let wrong = account.lost + account.twice + account.disordered;
     let saw = match account.is_good() {
         true => Saw::new(format!("{OLD} old events, and then {NEW} new ones, each once")),
-        false => Saw::new(account.to_string()).figure(wrong as f64, "events", "0 lost, 0 twice"),
+        false => {
+            Saw::new(account.to_string()).figure(wrong as f64, "events", "0 lost, twice or out of order")
+        }
     };
     judge.require("seam", account.is_good(), saw)
 }
