@@ -128,7 +128,8 @@ form.addEventListener('submit', async (event) => {
 });
 form.elements.transport.addEventListener('change', () => reader && follow());
 cancel.addEventListener('click', async () => {
-  if (await order('DELETE')) told.textContent = t('results.cancelled');
+  // Its end may be told before the order is answered, and is the last word.
+  if ((await order('DELETE')) && reader) told.textContent = t('results.cancelled');
 });
 addEventListener('pagehide', () => reader?.close());
 
