@@ -9,7 +9,7 @@ use std::{
 };
 
 use pushlab::{event::GapReason, harness::control::Control, transport::Transport};
-use readers::{PATIENCE, eager, read_with, url};
+use readers::{eager, read_with, url};
 
 /// The server program, killed when it is dropped.
 struct Program(Child);
@@ -64,7 +64,9 @@ async fn whatever_event_it_falls_between() {
             let address = free_address();
             let program = Program::start(address);
             let control = Control::new(url(address, ""));
-            let reader = read_with(transport, address, "c", None, eager(), None);
+            // It knows its place from the beginning: who is cut off before it was told one begins anew.
+            let place = control.head("c").await.expect("a cursor").to_string();
+            let reader = read_with(transport, address, "c", Some(&place), eager(), None);
             reader.opened().await;
             let first_ids = publish(&control, 1..=killed_after).await;
             drop(program);
@@ -74,9 +76,8 @@ async fn whatever_event_it_falls_between() {
             // The reader may be back before or after these; it must account for them either way.
             let last = (killed_after + AFTER).to_string();
             let came = |seen: &readers::Seen| seen.events.last().is_some_and(|(_, data)| *data == last);
-            let seen = tokio::time::timeout(PATIENCE, reader.until("the last event came", came))
-                .await
-                .expect("in time");
+            let what = format!("the last event came by {transport}, killed after {killed_after}");
+            let seen = reader.until(&what, came).await;
 
             let case = format!("{transport}, killed after {killed_after}: {seen:?}");
             let (old, new): (Vec<_>, Vec<_>) =
