@@ -161,6 +161,8 @@ impl Page {
             );
             self.browser.until(&drawn).await;
         }
+        // That connections were reset is what was asked for, and no complaint about the page.
+        self.browser.complaints().await;
     }
 
     /// A built-in source for a while; what was held at its begin and end, and frames per second.
