@@ -20,6 +20,7 @@
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
 //! | `stalled`, `memory`, `queueing` | readers that never read, what that costs, and a server that queues for them |
 //! | `jitter`, `soundness`, `schedstat`, `process` | how much of a figure is the harness's or the machine's own doing |
+//! | `signal` | how a group of processes that was started here is ended |
 //! | `explain` | what a policy lets expect of a fault, and why |
 //! | `record`, `manifest`, `folder`, `machine` | what is written down |
 //! | `verify` | our counters against a packet capture |
@@ -54,6 +55,7 @@ pub mod run;
 pub mod runner;
 pub mod schedstat;
 pub mod server_process;
+pub(crate) mod signal;
 mod soundness;
 pub mod stalled;
 pub mod storm;

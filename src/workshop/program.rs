@@ -20,6 +20,7 @@ use super::{
     listening::{self, Listening},
     tail::Tail,
 };
+use crate::harness::signal;
 
 /// How long a program may take from its start until its port is open.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(15);
@@ -188,28 +189,4 @@ async fn free_port() -> io::Result<u16> {
         drop(given);
         passed_over.push(listener);
     }
-}
-
-#[cfg(unix)]
-mod signal {
-    pub(super) const TERMINATE: libc::c_int = libc::SIGTERM;
-    pub(super) const KILL: libc::c_int = libc::SIGKILL;
-
-    #[allow(unsafe_code)]
-    pub(super) fn send(group: u32, signal: libc::c_int) {
-        if let Ok(group @ 2..) = libc::pid_t::try_from(group) {
-            // SAFETY: kill takes two numbers. The group is that of a child of ours which has not been waited
-            // for, or was a moment ago, so that its number is still its own; a group that is gone is no harm.
-            unsafe { libc::kill(-group, signal) };
-        }
-    }
-}
-
-/// Elsewhere only the first process ends, by `kill_on_drop`.
-#[cfg(not(unix))]
-mod signal {
-    pub(super) const TERMINATE: i32 = 15;
-    pub(super) const KILL: i32 = 9;
-
-    pub(super) fn send(_: u32, _: i32) {}
 }

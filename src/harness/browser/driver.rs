@@ -15,6 +15,8 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
+use crate::harness::signal;
+
 /// How long each of both may take to come up.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -194,7 +196,7 @@ impl Drop for Processes {
         }
         // The driver has not been waited for, so that its number, and its group's, are still its own.
         if let Some(group) = self.driver.id() {
-            kill_group(group);
+            signal::send(group, signal::KILL);
         }
         // Its processes may be writing there until they are gone.
         for _ in 0..20 {
@@ -224,16 +226,3 @@ fn guard(group: Option<u32>, profile: &Path) -> Option<Child> {
     // Where there is no shell, what we end ourselves has to do.
     command.spawn().ok()
 }
-
-#[cfg(unix)]
-#[allow(unsafe_code)]
-fn kill_group(group: u32) {
-    if let Ok(group) = libc::pid_t::try_from(group) {
-        // SAFETY: kill takes two numbers; the group is that of our child, which has not been waited for, so
-        // that the number is still its own.
-        unsafe { libc::kill(-group, libc::SIGKILL) };
-    }
-}
-
-#[cfg(not(unix))]
-fn kill_group(_: u32) {}

@@ -16,7 +16,10 @@ use tokio::{
 use url::Url;
 
 use super::{Described, fill::fill, install::find_program};
-use crate::harness::control::{Control, Health};
+use crate::harness::{
+    control::{Control, Health},
+    signal,
+};
 
 /// From one look whether it is ready to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -243,28 +246,4 @@ fn die_with_us(command: &mut Command) {
 /// rarely takes it before the target does.
 async fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
-}
-
-#[cfg(unix)]
-mod signal {
-    pub(super) const TERMINATE: libc::c_int = libc::SIGTERM;
-    pub(super) const KILL: libc::c_int = libc::SIGKILL;
-
-    #[allow(unsafe_code)]
-    pub(super) fn send(group: u32, signal: libc::c_int) {
-        if let Ok(group @ 2..) = libc::pid_t::try_from(group) {
-            // SAFETY: kill takes two numbers. The group is that of a child of ours, which is waited for by
-            // nobody else; a group that is gone is no harm.
-            unsafe { libc::kill(-group, signal) };
-        }
-    }
-}
-
-/// Elsewhere only the first process ends, by `kill_on_drop`.
-#[cfg(not(unix))]
-mod signal {
-    pub(super) const TERMINATE: i32 = 15;
-    pub(super) const KILL: i32 = 9;
-
-    pub(super) fn send(_: u32, _: i32) {}
 }
