@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     mem,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -21,12 +21,11 @@ use super::{
     wheel::Wheel,
 };
 
-/// Members that a crowd's turn comes to, before it is the next crowd's.
+/// Members that a crowd's turn comes to: between two turns the inbox and the clock are looked at, and the runtime's
+/// other tasks have a chance. It is some 200 µs, the longest that a publish waits for a round that is going on.
 const TURN: usize = 32;
 
-/// Turns and notes between two looks at the inbox and at the clock, and a chance for the runtime's other
-/// tasks.
-const TURNS: usize = 8;
+/// Notes between two turns.
 const NOTES: usize = 256;
 
 /// What is read at a time: from one socket after the other, into the same memory.
@@ -252,13 +251,14 @@ impl Future for Writer {
             }
         }
         writer.watch_the_clock(context);
-        for _ in 0..TURNS {
-            let Some(key) = writer.rounds.pop_front() else { break };
+        if let Some(key) = writer.rounds.pop_front() {
             writer.turn(key);
         }
         if !(writer.notes.is_empty() && writer.rounds.is_empty()) {
-            // To the back of the queue, so that the runtime's other tasks have their turn too.
-            context.waker().wake_by_ref();
+            // To the back of the queue, and behind whoever has something to read by now: before it comes back to who
+            // has yielded, the runtime asks its sockets. By waking ourselves we would keep a publisher waiting for the
+            // end of the round, and no two events would ever share a write.
+            let _ = pin!(tokio::task::yield_now()).poll(context);
         }
         Poll::Pending
     }
