@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     Arrival, GiveBack, Habits,
+    again::{Request, Requests},
     crowd::{Audience, Crowds},
     inbox::{Bell, Inbox, Note, Post},
     places::Places,
@@ -37,6 +38,7 @@ pub(super) struct Writer {
     pub(super) habits: Habits,
     pub(super) streams: Places<Box<Stream>>,
     pub(super) crowds: Crowds,
+    requests: Requests,
     /// Crowds that have news, in the order of their turns.
     rounds: VecDeque<u32>,
     notes: VecDeque<Note>,
@@ -66,6 +68,7 @@ impl Writer {
             habits,
             streams: Places::default(),
             crowds: Crowds::default(),
+            requests: Requests::default(),
             rounds: VecDeque::new(),
             notes: VecDeque::new(),
             spare: Post::default(),
@@ -82,6 +85,7 @@ impl Writer {
     /// Takes a stream in, and writes what its reader lacks already.
     fn admit(&mut self, arrival: Arrival) {
         let (opening, leftover) = (arrival.handed.opening.clone(), arrival.leftover.clone());
+        let asked = arrival.asked.as_ref().and_then(|asked| Request::new(asked, arrival.handed.cursor));
         let handed = &arrival.handed;
         let audience = Audience {
             channel: Arc::clone(&handed.channel),
@@ -98,9 +102,11 @@ impl Writer {
         }
         stream.ping_at = self.now + self.habits.heartbeat;
 
-        let bell = |key| Bell::new(&self.inbox, Note::Crowd(key));
-        stream.member = Some(self.crowds.join(audience, key, bell));
+        if let (Some(poll), Some(asked)) = (&mut stream.poll, asked) {
+            poll.request = Some(self.requests.shared(asked));
+        }
         self.streams.put(key, stream);
+        self.join_crowd(key, audience);
         self.open(key, opening, &leftover);
     }
 
@@ -179,6 +185,13 @@ impl Writer {
         if let Some(at) = stream.due(&self.habits) {
             self.wheel.put(key, at, self.now);
         }
+    }
+
+    /// A stream is told events from here on.
+    pub(super) fn join_crowd(&mut self, key: u32, audience: Audience) {
+        let Some(stream) = self.streams.get(key) else { return };
+        let bell = |key| Bell::new(&self.inbox, Note::Crowd(key));
+        stream.member = Some(self.crowds.join(audience, key, bell));
     }
 
     /// A stream is told no events any more.
