@@ -29,6 +29,7 @@
 //! Nothing here draws, and nothing of it is known below: server and clients are measured as anybody uses them.
 
 pub mod browser;
+pub mod capacity;
 pub mod catalogue;
 pub mod check;
 pub mod client_process;

@@ -8,7 +8,8 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
     definition::{
-        Between, Client, Conditions, Definition, Fault, Layout, Network, Profile, TIMETABLE, Timed,
+        Between, Client, Conditions, Definition, Fault, Layout, Network, Profile, Step as Stepped, TIMETABLE,
+        Timed,
     },
     record::Parameters,
     target::Target,
@@ -64,9 +65,11 @@ pub struct Condition {
     pub heartbeat_ms: Option<u64>,
     /// Readers beside those that are cut.
     pub bystanders: u32,
+    /// How the rate is raised within the run, if it is.
+    pub step: Option<Stepped>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
-    /// Seconds measured.
+    /// Seconds measured; of each step where there are steps.
     pub measure_s: f64,
     /// What the random choices are drawn from: the same for all clients, so that they meet the same events.
     pub seed: u64,
@@ -146,7 +149,8 @@ impl Plan {
 
     /// Seconds that it takes at least: what its runs were told to take.
     pub fn seconds(&self) -> f64 {
-        let of = |group: &Group| group.condition.warm_up_s + group.condition.measure_s;
+        let of =
+            |group: &Group| group.condition.warm_up_s + group.condition.measure_s * group.condition.steps();
         self.steps.iter().map(|step| step.iter().map(of).fold(0.0, f64::max)).sum()
     }
 }
@@ -194,6 +198,11 @@ impl Condition {
         one.into_iter().chain(self.timetable.iter().copied()).collect()
     }
 
+    /// How often the measured time is taken: once, or as often as there may be steps.
+    fn steps(&self) -> f64 {
+        self.step.map_or(1.0, |step| step.rates(self.rate).count() as f64)
+    }
+
     /// Whether one of its faults is of this kind.
     pub fn has(&self, kind: impl Fn(Fault) -> bool) -> bool {
         self.faults().into_iter().any(|timed| kind(timed.fault))
@@ -229,6 +238,7 @@ impl Condition {
             bystanders: self.bystanders,
             network: self.network.as_ref().map(|network| network.name().to_owned()),
             heartbeat_ms: self.heartbeat_ms,
+            step: self.step,
             in_flight: self.in_flight,
             warm_up_s: self.warm_up_s,
             measure_s: self.measure_s,
@@ -243,11 +253,13 @@ impl Condition {
         let fault = self.fault_slug().map(|fault| format!("/{fault}")).unwrap_or_default();
         let network = self.network.as_ref().map(|it| format!("/{}", it.name())).unwrap_or_default();
         let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
+        let step = if self.step.is_some() { "+" } else { "" };
         let rate = match self.in_flight {
             Some(events) => format!("{events}-in-flight"),
             None => rate.to_string(),
         };
-        let conditions = format!("{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
+        let conditions =
+            format!("{readers}x{rate}{step}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
         let target = target.map(|target| format!("@{target}")).unwrap_or_default();
         format!("{}{target}/{conditions}/{repetition}", client.name)
     }
@@ -304,6 +316,7 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                             network: network.clone(),
                             heartbeat_ms,
                             bystanders: conditions.bystanders.unwrap_or(0),
+                            step: conditions.step,
                             warm_up_s,
                             measure_s,
                             seed,

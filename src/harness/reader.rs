@@ -148,7 +148,20 @@ pub struct Latencies {
 impl Latencies {
     /// No latency yet.
     pub fn new() -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Latencies { histogram: histogram(), closed_loop: histogram(), negative: 0 }))
+        Arc::new(Mutex::new(Latencies::empty()))
+    }
+
+    /// The same, not shared.
+    pub fn empty() -> Self {
+        Latencies { histogram: histogram(), closed_loop: histogram(), negative: 0 }
+    }
+
+    /// Takes those of others in.
+    pub fn add(&mut self, others: &Latencies) {
+        // All have the same bounds.
+        self.histogram.add(&others.histogram).expect("fits");
+        self.closed_loop.add(&others.closed_loop).expect("fits");
+        self.negative += others.negative;
     }
 }
 
@@ -286,6 +299,12 @@ impl Notes {
     /// The highest number that was received.
     pub fn highest(&self) -> u64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// Forgets which events came: those that follow are numbered from 1 again.
+    pub fn begin_anew(&self) {
+        self.inner.lock().tally = Tally::new();
+        self.last.store(0, Ordering::Release);
     }
 
     /// How many events it has, each counted once.

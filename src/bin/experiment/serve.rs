@@ -30,6 +30,9 @@ pub(crate) struct ServeArgs {
     pub(crate) plain: bool,
 }
 
+/// The most readers that a definition may ask for.
+const MOST_READERS: usize = 10_000;
+
 /// Makes the server slow, whatever it is asked: each of its threads pauses for so many milliseconds, over
 /// and over. It is how a test sees that a run on a slow server says so.
 const SLOW_VARIABLE: &str = "PUSHLAB_SLOW_SERVER_MS";
@@ -37,7 +40,14 @@ const SLOW_VARIABLE: &str = "PUSHLAB_SLOW_SERVER_MS";
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
     let hosts = vec![args.listen.ip().to_string(), "127.0.0.1".to_owned()];
-    let mut config = Config { hosts, plain: args.plain, ..Config::default() };
+    let mut config = Config {
+        hosts,
+        plain: args.plain,
+        // As many as experiments have readers, and room for the harness's own questions.
+        max_connections: 2 * MOST_READERS,
+        readers_per_channel: 2 * MOST_READERS,
+        ..Config::default()
+    };
     if let Some(heartbeat) = args.heartbeat_ms {
         config.heartbeat = Duration::from_millis(heartbeat);
     }

@@ -260,8 +260,13 @@ fn opens_within(client: &Client) -> Duration {
 
 /// Waits until every reader that can still get everything has it.
 pub(super) async fn wait_until_arrived(contenders: &[Contender<'_>], last: u64, cut: bool) {
-    let interval = contenders.iter().filter_map(|contender| contender.client.interval_ms).max();
     let patience = if cut { ARRIVES_WITHIN_AFTER_CUT } else { ARRIVES_WITHIN };
+    wait_for_all(contenders, last, cut, patience).await;
+}
+
+/// The same for no longer than so, beyond a poll's own interval.
+pub(super) async fn wait_for_all(contenders: &[Contender<'_>], last: u64, cut: bool, patience: Duration) {
+    let interval = contenders.iter().filter_map(|contender| contender.client.interval_ms).max();
     let patience = patience + Duration::from_millis(2 * interval.unwrap_or(0));
     let arrived = |reader: &Reader| {
         if cut { reader.notes.highest() >= last } else { reader.notes.has_all(last) }

@@ -2,6 +2,7 @@
 
 mod account;
 mod bystanders;
+mod climb;
 mod contender;
 mod ordeal;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use self::{
     bystanders::Bystanders,
     contender::{Contender, OwnUsage},
     site::SiteError,
+    story::Story,
 };
 use super::{
     browser::Browser,
@@ -62,6 +64,8 @@ enum Failure {
     NoBrowser,
     #[error("losing packets needs Linux: leave the fault unplug out, or run it there")]
     CantUnplug,
+    #[error("no step can be made from {0} events/s: choose a lower rate")]
+    NoStep(f64),
     #[error("the server's restart failed: {0}")]
     Restart(String),
     #[error("the server could not be stopped for a while: {0}")]
@@ -108,6 +112,7 @@ async fn measure(
     let mut site = Site::open(environment, &group.target, definition, &group.condition, loss_percent).await?;
     let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
     let browser_group = browser.and_then(|browser| browser.group());
+    let own_before_opening = process::own_usage();
     let mut watch =
         Watch::begin(site.control(), site.pids(), site.pid().is_some(), browser_group, clock).await?;
     let timing = Timing::new();
@@ -133,7 +138,15 @@ async fn measure(
     let own_before: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
     watch.measure();
     let steady_from = clock.now();
-    let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
+    let told = match group.condition.step {
+        None => story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await,
+        Some(step) => {
+            let condition = &group.condition;
+            let climb =
+                climb::climb(environment, &site, condition, step, &timing, &contenders, own_before_opening);
+            climb.await.map(|climb| Story::of_climb(climb, steady_from))
+        }
+    };
     // First, since whatever else went wrong is its consequence.
     site.still_there()?;
     let story = told?;
@@ -142,7 +155,9 @@ async fn measure(
         None => Vec::new(),
     };
     let cut = group.condition.has(Fault::cuts);
-    contender::wait_until_arrived(&contenders, story.last, cut).await;
+    if story.climb.is_none() {
+        contender::wait_until_arrived(&contenders, story.last, cut).await;
+    }
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let own_after: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
