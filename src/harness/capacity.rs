@@ -19,6 +19,10 @@ pub struct Capacity {
     pub harness_rss_before_kib: Option<u64>,
     /// The same once all had opened.
     pub harness_rss_open_kib: Option<u64>,
+    /// Descriptors that the server had open before the readers connected.
+    pub server_descriptors_before: Option<u64>,
+    /// The same once they had left: more, where they did not become as few within some seconds.
+    pub server_descriptors_after: Option<u64>,
 }
 
 impl Capacity {
@@ -34,7 +38,9 @@ impl Capacity {
 pub struct CapacityStep {
     /// Events per second that were asked of the source.
     pub rate: f64,
-    /// Seconds from the first event until the last had arrived, or was given up.
+    /// How often it was measured: a second time where it was not kept at first. What follows is of the last time.
+    pub attempts: u32,
+    /// Seconds from the first event until the last had arrived, or was given up; without a short poll's own interval.
     pub seconds: f64,
     /// Events published.
     pub published: u64,

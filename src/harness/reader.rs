@@ -81,6 +81,12 @@ impl Timing {
         self.sent.lock().push(at);
     }
 
+    /// Forgets when events were meant to be published: those that follow are numbered from 1 again.
+    pub fn begin_anew(&self) {
+        self.intended.lock().clear();
+        self.sent.lock().clear();
+    }
+
     /// The server publishes by itself: what comes is numbered by its data. `stamped` says that this is the time of
     /// its publishing, in Unix milliseconds.
     pub fn number_what_comes(&self, stamped: bool) {

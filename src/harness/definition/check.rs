@@ -16,7 +16,7 @@ type Problem = (String, String);
 const MAX_PAGES: u32 = 5;
 
 /// The most readers of one run: each takes a descriptor on both sides of this machine.
-const MAX_READERS: u32 = 10_000;
+pub(super) const MAX_READERS: u32 = 100_000;
 
 pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
     let mut names = HashSet::new();
@@ -349,8 +349,8 @@ fn check_step(definition: &Definition, conditions: &Conditions) -> Result<(), (&
         |client: &Client| client.stalled || client.own_process || client.browser || client.upstream.is_some();
     let problem = if definition.layout != Layout::OneByOne {
         "steps are measured one by one: leave the layout out"
-    } else if definition.publisher != Publisher::Source {
-        "only the built-in source can be raised so far: leave the publisher out"
+    } else if !matches!(definition.publisher, Publisher::Source | Publisher::Post) {
+        "only the built-in source's rate and the harness's own can be raised: leave the publisher out, or use \"post\""
     } else if !conditions.faults().is_empty() || !conditions.network.is_empty() {
         "steps need a connection that nothing is done to: leave fault, timetable and network out"
     } else if definition.clients.iter().filter(takes_part).any(odd) {

@@ -13,7 +13,7 @@ pub struct Step {
     /// From one step's rate to the next one's.
     pub factor: f64,
     /// The last step is the one whose 99th percentile of latency is longer than this, in milliseconds, or in which
-    /// an event was lost.
+    /// an event was lost. A short poll may be late by its own interval beyond that.
     pub p99_ms: f64,
     /// No step is faster, in events per second.
     #[serde(default = "fastest")]
@@ -27,8 +27,9 @@ fn fastest() -> f64 {
 impl Step {
     /// The rates of all steps that there may be, from the first one's.
     pub fn rates(self, first: f64) -> impl Iterator<Item = f64> {
-        let next = move |rate: &f64| Some((rate * self.factor).round()).filter(|rate| *rate <= self.most);
-        std::iter::successors(Some(first), next)
+        let within = move |rate: &f64| *rate <= self.most;
+        let next = move |rate: &f64| Some((rate * self.factor).round()).filter(within);
+        std::iter::successors(Some(first).filter(within), next)
     }
 
     /// What is wrong with it, if anything, where it begins at this rate.

@@ -14,7 +14,7 @@ use crate::{
         browser::{Browser, Page, Told, page},
         client_process::{ClientProcess, Pid},
         definition::{Between, Client, Fault, Subject, Upstream},
-        plan::Condition,
+        plan::{Condition, OPENING_PACE},
         process,
         reader::{Latencies, Reader, Start, Timing},
         stalled,
@@ -27,9 +27,6 @@ use crate::{
 /// command at a time, and each of them takes a core for a while.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(20);
 const PAGES_OPEN_WITHIN: Duration = Duration::from_secs(90);
-
-/// From one reader's opening to the next one's: thousands that open at once would be a storm of their own.
-const OPENING_PACE: Duration = Duration::from_micros(200);
 
 /// How often a condition that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -1,6 +1,7 @@
 //! One group of clients, measured: open, publish, cut, catch up, close, account.
 
 mod account;
+mod ascent;
 mod bystanders;
 mod climb;
 mod contender;
@@ -17,6 +18,7 @@ pub use site::Site;
 use self::{
     account::Measured,
     bystanders::Bystanders,
+    climb::Climbing,
     contender::{Contender, OwnUsage},
     site::SiteError,
     story::Story,
@@ -37,6 +39,9 @@ use crate::{clock::Clock, link::Totals};
 
 /// A pause in which nothing is published, so that what opening takes is not mixed with what events take.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long a server may take to be rid of its readers' connections.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all runs of a session have in common.
 #[derive(Debug, Clone)]
@@ -112,7 +117,12 @@ async fn measure(
     let mut site = Site::open(environment, &group.target, definition, &group.condition, loss_percent).await?;
     let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
     let browser_group = browser.and_then(|browser| browser.group());
+    if group.condition.step.is_some() {
+        // What the readers of runs before have left free would be taken by these, and not show.
+        process::give_free_memory_back();
+    }
     let own_before_opening = process::own_usage();
+    let descriptors_before = descriptors(&site);
     let mut watch =
         Watch::begin(site.control(), site.pids(), site.pid().is_some(), browser_group, clock).await?;
     let timing = Timing::new();
@@ -141,10 +151,17 @@ async fn measure(
     let told = match group.condition.step {
         None => story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await,
         Some(step) => {
-            let condition = &group.condition;
-            let climb =
-                climb::climb(environment, &site, condition, step, &timing, &contenders, own_before_opening);
-            climb.await.map(|climb| Story::of_climb(climb, steady_from))
+            let climbing = Climbing {
+                environment,
+                site: &site,
+                condition: &group.condition,
+                publisher: definition.publisher,
+                step,
+                timing: &timing,
+                contenders: &contenders,
+                harness_before: own_before_opening,
+            };
+            climbing.run().await.map(|climb| Story::of_climb(climb, steady_from))
         }
     };
     // First, since whatever else went wrong is its consequence.
@@ -195,6 +212,13 @@ async fn measure(
         }));
     }
     records.iter_mut().for_each(|record| findings.note(record));
+    if group.condition.step.is_some() {
+        let after = descriptors_once_left(&site, descriptors_before).await;
+        for capacity in records.iter_mut().filter_map(|record| record.capacity.as_mut()) {
+            (capacity.server_descriptors_before, capacity.server_descriptors_after) =
+                (descriptors_before, after);
+        }
+    }
     site.close().await;
     Ok(records)
 }
@@ -234,6 +258,23 @@ fn with_own_processes(cost: Cost, own: (Option<OwnUsage>, Option<OwnUsage>)) -> 
 async fn rss_at_rest(site: &Site) -> Result<Option<u64>, ControlError> {
     site.control().healthy().await?;
     Ok(server_usage(site).rss_kib)
+}
+
+/// How many descriptors all the server's processes have open.
+fn descriptors(site: &Site) -> Option<u64> {
+    site.pids().into_iter().filter_map(process::descriptors).reduce(|sum, one| sum + one)
+}
+
+/// The same once they are as few as before the readers came, or have not become so for some seconds.
+async fn descriptors_once_left(site: &Site, before: Option<u64>) -> Option<u64> {
+    let patience = tokio::time::Instant::now() + LEAVES_WITHIN;
+    loop {
+        let now = descriptors(site)?;
+        if now <= before? || tokio::time::Instant::now() >= patience {
+            return Some(now);
+        }
+        tokio::time::sleep(SETTLE).await;
+    }
 }
 
 /// What all the server's processes have used.

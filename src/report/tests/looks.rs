@@ -151,6 +151,7 @@ fn raised() -> Vec<Record> {
                 let events = rate as u64;
                 let step = CapacityStep {
                     rate,
+                    attempts: 1,
                     seconds: 1.0,
                     published: events,
                     expected: events * u64::from(readers),
@@ -173,6 +174,8 @@ fn raised() -> Vec<Record> {
                     server_rss_open_kib: Some(1_000 + 2 * u64::from(readers)),
                     harness_rss_before_kib: Some(500),
                     harness_rss_open_kib: Some(500 + 4 * u64::from(readers)),
+                    server_descriptors_before: Some(20),
+                    server_descriptors_after: Some(20),
                 });
                 record.doubtful.extend((client == "sse" && repetition == 1).then(|| "busy; wait".to_owned()));
                 records.push(record);
@@ -194,10 +197,19 @@ fn data_of_the_capacity_charts() {
     assert_eq!(deliveries.len(), 2);
     assert_eq!(deliveries[0].1, [(10.0, 2_000.0), (1_000.0, 200_000.0)]);
     assert_eq!(deliveries[1].1, [(10.0, 4_000.0), (1_000.0, 400_000.0)]);
+    let marked: Vec<_> =
+        capacity.deliveries.curves.iter().map(|it| (it.hollow.len(), it.at_least.len())).collect();
+    assert_eq!(marked, [(0, 0), (0, 0)], "one doubtful run of three, and the server was the limit");
     assert!(points(&capacity.latency).iter().all(|(_, points)| points.iter().all(|(_, us)| *us >= 900.0)));
     assert!(capacity.caption().contains("400,000 per second (at 1,000 readers)"), "{}", capacity.caption());
     assert_eq!(capacity.doubtful.iter().map(|(_, some, all)| (*some, *all)).collect::<Vec<_>>(), [(2, 6)]);
     let memory = MemoryPerReaders::of(&summary);
+    assert_eq!(memory.descriptors, (12, 0));
+    assert!(
+        memory.caption().ends_with("as few descriptors as before, in all 12 runs."),
+        "{}",
+        memory.caption()
+    );
     let bytes: Vec<_> = memory.panels.iter().map(|panel| points(panel)[0].1[0].1).collect();
     assert_eq!(bytes, [2_048.0, 4_096.0], "of the server and of the harness");
     let best = Figure::CapacityServerCpuPerThousand.of(&experiment.records[0]);
@@ -207,6 +219,40 @@ fn data_of_the_capacity_charts() {
         "in milliseconds, of the step that was kept: half a second for a thousand events"
     );
     assert_eq!(Figure::WireBytesPerEvent.of(&experiment.records[0]), None, "bytes are of all steps");
+}
+
+#[test]
+fn what_is_doubtful_what_is_nothing_and_what_could_be_more_is_seen_at_its_point() {
+    let mut records = raised();
+    for record in &mut records {
+        let readers = record.parameters.readers;
+        let capacity = record.capacity.as_mut().expect("it was raised");
+        match (record.transport.as_str(), readers) {
+            ("sse", 1_000) => {
+                capacity.steps.truncate(1);
+                (capacity.events_per_second, capacity.deliveries_per_second) = (0.0, 0.0);
+                record.doubtful = vec!["the harness took more CPU; use another".to_owned()];
+            }
+            ("websocket", 10) => {
+                capacity.steps.truncate(1);
+                capacity.ended_by = "most".to_owned();
+            }
+            _ => {}
+        }
+    }
+    let experiment = experiment("latency", fixture::LATENCY, records);
+    let capacity = Capacity::of(&Summary::of(&experiment, &mut Vec::new()));
+    let [sse, websocket] = capacity.deliveries.curves.as_slice() else { panic!("{capacity:?}") };
+    assert_eq!(
+        (sse.points.as_slice(), sse.hollow.as_slice()),
+        ([(10.0, 2_000.0), (1_000.0, 0.0)].as_slice(), [1_000.0].as_slice())
+    );
+    assert_eq!((websocket.at_least.as_slice(), websocket.hollow.len()), ([10.0].as_slice(), 0));
+    assert_eq!(capacity.latency.curves[0].points.len(), 1, "what was not kept has no latency at that rate");
+    let caption = capacity.caption();
+    assert!(caption.contains("Not even the first rate was kept, by readers: SSE with 1,000."), "{caption}");
+    let svg = capacity.draw().expect("drawn");
+    assert!(svg.contains(">0</text>") || svg.contains("\n0\n"), "nothing has a place on the axis");
 }
 
 #[test]
