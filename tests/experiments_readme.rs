@@ -8,10 +8,11 @@ const README: &str = include_str!("../experiments/README.md");
 
 /// A definition with an unknown key or word in each place in turn: the reader of definitions then lists
 /// those that it knows, so that this test can't forget one.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 16] = [
     ("question =", "unknown = 1\nquestion ="),
     ("name = \"sse\"", "unknown = 1\nname = \"sse\""),
     ("rate = [20]", "rate = [20]\nunknown = 1"),
+    ("rate = [20]", "rate = [20]\nstep = { unknown = 1 }"),
     ("repetitions = 3", "repetitions = 3\nunknown = 1"),
     ("id = \"faster\"", "id = \"faster\"\nunknown = 1"),
     ("client = \"websocket\" }", "client = \"websocket\", unknown = 1 }"),

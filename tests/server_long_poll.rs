@@ -94,6 +94,43 @@ async fn a_connection_carries_polls_and_anything_else_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn what_was_judged_once_is_judged_anew_where_anything_but_the_cursor_differs() {
+    let server = Server::start(Config::default()).await;
+    let mut tcp = server.connect().await;
+    let mut cursor = present(&server).await;
+    let mut heads = Vec::new();
+    // The first is judged, the next are asked alike, and answered at once or after a wait.
+    for number in 0..4 {
+        ask(&server, &mut tcp, &format!("after={cursor}&wait=9")).await;
+        let id = publish_to_one(&server, &format!("{number}")).await;
+        let answer = read_answer(&mut tcp).await.unwrap();
+        assert_eq!((answer.status, data(&answer)), (200, vec![number.to_string()]));
+        let missed = publish_to_one(&server, "meanwhile").await;
+        ask(&server, &mut tcp, &format!("after={id}&wait=9")).await;
+        let at_once = read_answer(&mut tcp).await.unwrap();
+        assert_eq!((at_once.status, data(&at_once)), (200, vec!["meanwhile".to_owned()]));
+        heads.extend([answer.headers, at_once.headers].map(|mut headers| {
+            headers.retain(|name, _| !["date", "content-length"].contains(&&**name));
+            headers
+        }));
+        cursor = missed;
+    }
+    assert!(heads.windows(2).all(|two| two[0] == two[1]), "{heads:?}");
+    let rebound = format!("GET /channels/a/long-poll?after={cursor}&wait=9\nHost: rebound.example");
+    let elsewhere = format!("GET /channels/a/long-poll?after={cursor}&wait=soon");
+    let ahead = format!("GET /channels/a/long-poll?after={cursor}9&wait=9");
+    for (asked, status) in [(rebound, 421), (elsewhere, 400), (ahead, 400)] {
+        let mut tcp = server.connect().await;
+        for _ in 0..3 {
+            ask(&server, &mut tcp, &format!("after={cursor}&wait=0")).await;
+            assert_eq!(read_answer(&mut tcp).await.unwrap().status, 200);
+        }
+        send(&mut tcp, server.address, &asked, "").await;
+        assert_eq!(read_answer(&mut tcp).await.unwrap().status, status, "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_asked_ahead_is_answered_in_its_turn() {
     let server = Server::start(Config::default()).await;
     let mut tcp = server.connect().await;

@@ -85,7 +85,10 @@ impl Control {
     pub fn asking(base: Url, health: Health) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Control { base, health, http: Client::builder(TokioExecutor::new()).build(connector) }
+        // Requests follow each other. A second connection, made where one was not yet free again, would stay among
+        // the descriptors of the server, which are counted.
+        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector);
+        Control { base, health, http }
     }
 
     /// The same over connections of its own.

@@ -20,15 +20,17 @@
 //! | `recovery`, `storm`, `zombies` | what a cut did: to one client, to a crowd, to what the server counts |
 //! | `stalled`, `memory`, `queueing` | readers that never read, what that costs, and a server that queues for them |
 //! | `jitter`, `soundness`, `schedstat`, `process` | how much of a figure is the harness's or the machine's own doing |
+//! | `room` | how many readers there is room for |
 //! | `signal` | how a group of processes that was started here is ended |
 //! | `explain` | what a policy lets expect of a fault, and why |
-//! | `record`, `manifest`, `folder`, `machine` | what is written down |
+//! | `record`, `capacity`, `manifest`, `folder`, `machine` | what is written down |
 //! | `verify` | our counters against a packet capture |
 //! | `progress` | how far a session is |
 //!
 //! Nothing here draws, and nothing of it is known below: server and clients are measured as anybody uses them.
 
 pub mod browser;
+pub mod capacity;
 pub mod catalogue;
 pub mod check;
 pub mod client_process;
@@ -51,6 +53,7 @@ pub mod reader;
 pub mod reading;
 pub mod record;
 pub mod recovery;
+pub mod room;
 pub mod run;
 pub mod runner;
 pub mod schedstat;

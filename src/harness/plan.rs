@@ -8,7 +8,8 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
     definition::{
-        Between, Client, Conditions, Definition, Fault, Layout, Network, Profile, TIMETABLE, Timed,
+        Between, Client, Conditions, Definition, Fault, Layout, Network, Profile, Step as Stepped, TIMETABLE,
+        Timed,
     },
     record::Parameters,
     target::Target,
@@ -64,9 +65,11 @@ pub struct Condition {
     pub heartbeat_ms: Option<u64>,
     /// Readers beside those that are cut.
     pub bystanders: u32,
+    /// How the rate is raised within the run, if it is.
+    pub step: Option<Stepped>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
-    /// Seconds measured.
+    /// Seconds measured; of each step where there are steps.
     pub measure_s: f64,
     /// What the random choices are drawn from: the same for all clients, so that they meet the same events.
     pub seed: u64,
@@ -86,6 +89,21 @@ pub struct Group {
     /// What the server is called in records, where that has to be said.
     pub target_name: Option<String>,
 }
+
+impl Group {
+    /// Seconds that it takes where so many steps are taken.
+    fn seconds(&self, steps: usize) -> f64 {
+        let Condition { readers, warm_up_s, measure_s, step, .. } = self.condition;
+        // What is published last in a step is waited for, by a short poll for its interval.
+        let interval_ms =
+            self.clients.iter().filter_map(|client| client.interval_ms).max().filter(|_| step.is_some());
+        let each = measure_s + interval_ms.unwrap_or(0) as f64 / 1e3;
+        warm_up_s + each * steps as f64 + (OPENING_PACE * readers).as_secs_f64()
+    }
+}
+
+/// From one reader's opening to the next one's: thousands that open at once would be a storm of their own.
+pub(super) const OPENING_PACE: Duration = Duration::from_micros(200);
 
 /// Groups that run at the same time, each with a server of its own.
 pub type Step = Vec<Group>;
@@ -144,10 +162,14 @@ impl Plan {
         self.steps.iter().flatten().map(|group| group.clients.len() as u64).sum()
     }
 
-    /// Seconds that it takes at least: what its runs were told to take.
-    pub fn seconds(&self) -> f64 {
-        let of = |group: &Group| group.condition.warm_up_s + group.condition.measure_s;
-        self.steps.iter().map(|step| step.iter().map(of).fold(0.0, f64::max)).sum()
+    /// Seconds that it takes: what its runs were told to take, and what opening their readers does. Two numbers where a
+    /// rate is raised, since nobody knows how far.
+    pub fn seconds(&self) -> (f64, f64) {
+        let all = |steps: fn(&Condition) -> usize| -> f64 {
+            let of = |group: &Group| group.seconds(steps(&group.condition));
+            self.steps.iter().map(|step| step.iter().map(of).fold(0.0, f64::max)).sum()
+        };
+        (all(|_| 1), all(Condition::steps))
     }
 }
 
@@ -194,6 +216,11 @@ impl Condition {
         one.into_iter().chain(self.timetable.iter().copied()).collect()
     }
 
+    /// How often the measured time is taken at most: once, or as often as there may be steps.
+    fn steps(&self) -> usize {
+        self.step.map_or(1, |step| step.rates(self.rate).count())
+    }
+
     /// Whether one of its faults is of this kind.
     pub fn has(&self, kind: impl Fn(Fault) -> bool) -> bool {
         self.faults().into_iter().any(|timed| kind(timed.fault))
@@ -229,6 +256,7 @@ impl Condition {
             bystanders: self.bystanders,
             network: self.network.as_ref().map(|network| network.name().to_owned()),
             heartbeat_ms: self.heartbeat_ms,
+            step: self.step,
             in_flight: self.in_flight,
             warm_up_s: self.warm_up_s,
             measure_s: self.measure_s,
@@ -243,11 +271,13 @@ impl Condition {
         let fault = self.fault_slug().map(|fault| format!("/{fault}")).unwrap_or_default();
         let network = self.network.as_ref().map(|it| format!("/{}", it.name())).unwrap_or_default();
         let heartbeat = self.heartbeat_ms.map(|ms| format!("/heartbeat-{ms}ms")).unwrap_or_default();
+        let step = if self.step.is_some() { "+" } else { "" };
         let rate = match self.in_flight {
             Some(events) => format!("{events}-in-flight"),
             None => rate.to_string(),
         };
-        let conditions = format!("{readers}x{rate}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
+        let conditions =
+            format!("{readers}x{rate}{step}x{payload_bytes}B/{pattern}{network}{fault}{heartbeat}");
         let target = target.map(|target| format!("@{target}")).unwrap_or_default();
         format!("{}{target}/{conditions}/{repetition}", client.name)
     }
@@ -304,6 +334,7 @@ fn unroll(conditions: &Conditions, form: Form, profile: Profile, seed: u64) -> V
                             network: network.clone(),
                             heartbeat_ms,
                             bystanders: conditions.bystanders.unwrap_or(0),
+                            step: conditions.step,
                             warm_up_s,
                             measure_s,
                             seed,
@@ -338,7 +369,20 @@ mod tests {
         let mut rates: Vec<_> =
             plan.steps.iter().flatten().map(|group| (group.repetition, group.condition.rate)).collect();
         rates.sort_by(|one, other| one.partial_cmp(other).expect("numbers"));
+        assert!((of("").seconds().0 - 2.0004).abs() < 1e-9, "two repetitions of a second, and a reader each");
         let expected = (1..=2).flat_map(|repetition| (1..=5).map(move |rate| (repetition, f64::from(rate))));
         assert_eq!(rates, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn how_long_a_rate_is_raised_is_told_from_one_step_to_all() {
+        let text = "question = '?'\nwhy = '?'\n[[client]]\nname = 'a'\ntransport = 'sse'\n[[client]]\nname = 'b'\n\
+                    transport = 'short-poll'\ninterval_ms = 500\n[[conditions]]\nreaders = [1000]\nrate = [10]\n\
+                    step = { factor = 2, p99_ms = 100, most = 40 }\n[quick]\nrepetitions = 1\nwarm_up_s = 0\n\
+                    measure_s = 1\n[full]\nrepetitions = 1\nwarm_up_s = 0\nmeasure_s = 1";
+        let definition = Definition::parse("x", "x", text).expect("a definition");
+        let (least, most) = Plan::new(&definition, Form::Quick, None, 1).seconds();
+        // A thousand readers open in 0.2 s; three steps of a second, of 1.5 s for the poll.
+        assert!((least - (1.2 + 1.7)).abs() < 1e-9 && (most - (3.2 + 4.7)).abs() < 1e-9, "{least} {most}");
     }
 }

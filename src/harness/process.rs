@@ -60,6 +60,24 @@ pub fn own_usage() -> Usage {
     usage(std::process::id())
 }
 
+/// How many descriptors a process has open. `None`: there is no such process, or this system does not tell.
+pub fn descriptors(pid: u32) -> Option<u64> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
+}
+
+/// Gives this process's free memory back to the system, where its C library has a way to. What has been freed is else
+/// kept and taken again, so that memory that is newly used does not show.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+pub fn give_free_memory_back() {
+    // SAFETY: malloc_trim touches only what the allocator itself holds, under its own locks.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other C libraries have no way to.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn give_free_memory_back() {}
+
 /// How often the threads of a process have given up the processor to wait for something: its wake-ups.
 /// `None`: there is no such process, or this system does not tell.
 pub fn wakeups(pid: u32) -> Option<u64> {
@@ -187,6 +205,9 @@ mod tests {
         assert!(own_usage().rss_kib.is_some_and(|kib| kib > 100));
         assert_eq!(usage(u32::MAX), Usage::default(), "no such process");
         assert_eq!(wakeups(u32::MAX), None, "no such process");
+        assert_eq!(descriptors(u32::MAX), None, "no such process");
+        let open = std::fs::File::open("/proc/self/stat").expect("this process");
+        assert!(descriptors(std::process::id()) > Some(3), "{open:?} and the standard ones");
     }
 
     #[cfg(target_os = "linux")]

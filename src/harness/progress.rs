@@ -21,8 +21,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts: `total` runs that take at least `seconds`.
-    pub fn start(experiment: &str, total: u64, seconds: f64) -> Self {
+    /// Starts: `total` runs that take from so many seconds to so many, and some more to start servers.
+    pub fn start(experiment: &str, total: u64, seconds: (f64, f64)) -> Self {
         let bar = console_is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template("{prefix:>10} [{bar:24}] {pos}/{len} {elapsed} {wide_msg}");
@@ -32,7 +32,7 @@ impl Progress {
             bar
         });
         if bar.is_none() {
-            anstream::eprintln!("{experiment}: {total} runs, {seconds:.0} s or a little more");
+            anstream::eprintln!("{experiment}: {total} runs, {}", in_words(seconds));
         }
         Progress {
             experiment: experiment.to_owned(),
@@ -86,6 +86,27 @@ impl Progress {
     }
 }
 
+/// How long it takes.
+fn in_words((least, most): (f64, f64)) -> String {
+    // Beyond what starting servers adds it is no longer one number.
+    if most - least < 1.0 {
+        format!("{least:.0} s or a little more")
+    } else {
+        format!("from {least:.0} s to {most:.0} s, by how far rates can be raised")
+    }
+}
+
 fn console_is_terminal() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_is_a_range_where_nobody_knows_how_far_rates_can_be_raised() {
+        assert_eq!(in_words((11.6, 11.6)), "12 s or a little more");
+        assert_eq!(in_words((11.6, 60.4)), "from 12 s to 60 s, by how far rates can be raised");
+    }
 }

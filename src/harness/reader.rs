@@ -81,6 +81,12 @@ impl Timing {
         self.sent.lock().push(at);
     }
 
+    /// Forgets when events were meant to be published: those that follow are numbered from 1 again.
+    pub fn begin_anew(&self) {
+        self.intended.lock().clear();
+        self.sent.lock().clear();
+    }
+
     /// The server publishes by itself: what comes is numbered by its data. `stamped` says that this is the time of
     /// its publishing, in Unix milliseconds.
     pub fn number_what_comes(&self, stamped: bool) {
@@ -148,7 +154,20 @@ pub struct Latencies {
 impl Latencies {
     /// No latency yet.
     pub fn new() -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Latencies { histogram: histogram(), closed_loop: histogram(), negative: 0 }))
+        Arc::new(Mutex::new(Latencies::empty()))
+    }
+
+    /// The same, not shared.
+    pub fn empty() -> Self {
+        Latencies { histogram: histogram(), closed_loop: histogram(), negative: 0 }
+    }
+
+    /// Takes those of others in.
+    pub fn add(&mut self, others: &Latencies) {
+        // All have the same bounds.
+        self.histogram.add(&others.histogram).expect("fits");
+        self.closed_loop.add(&others.closed_loop).expect("fits");
+        self.negative += others.negative;
     }
 }
 
@@ -286,6 +305,12 @@ impl Notes {
     /// The highest number that was received.
     pub fn highest(&self) -> u64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// Forgets which events came: those that follow are numbered from 1 again.
+    pub fn begin_anew(&self) {
+        self.inner.lock().tally = Tally::new();
+        self.last.store(0, Ordering::Release);
     }
 
     /// How many events it has, each counted once.

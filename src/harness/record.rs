@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::definition::Timed;
+pub use super::capacity::{Capacity, CapacityStep};
+use super::definition::{Step, Timed};
 
 /// One run: one client specification under one set of conditions, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,10 @@ pub struct Record {
     /// The server's memory while it published to readers that don't read; `None` where all read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// How far the rate could be raised; `None` where it was not raised. Then counts and latencies of the record are
+    /// those of the last step that was kept, and its bytes those of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
     /// What the first reader saw and when, for the timeline; empty where nothing was cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
@@ -138,6 +143,7 @@ impl Record {
             storm: None,
             zombies: None,
             memory: None,
+            capacity: None,
             timeline: Vec::new(),
             clock_uncertainty_us: None,
             saturation: None,
@@ -177,12 +183,15 @@ pub struct Parameters {
     /// Milliseconds between the server's heartbeats, where that was a condition.
     #[serde(default)]
     pub heartbeat_ms: Option<u64>,
+    /// How the rate was raised from there, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
     /// How many events were under way at most, where they were published as fast as they were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
     /// Seconds left out at the beginning.
     pub warm_up_s: f64,
-    /// Seconds measured.
+    /// Seconds measured; of each step where there are steps.
     pub measure_s: f64,
     /// What the run's random choices were drawn from.
     pub seed: u64,

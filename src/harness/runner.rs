@@ -13,6 +13,7 @@ use super::{
     manifest::{Manifest, TargetText},
     plan::{Form, Group, Plan},
     progress::Progress,
+    room,
     run::{self, Environment},
     target::{Target, able::leave_out_impossible},
 };
@@ -40,7 +41,12 @@ pub struct Session {
 impl Session {
     /// What of it can't be measured here, in words.
     pub fn left_out(&self) -> Vec<String> {
-        let each = self.experiments.iter().flat_map(|it| left_out(&it.sourced.definition, &it.targets));
+        let each = self.experiments.iter().flat_map(|Experiment { sourced, targets }| {
+            let definition = &sourced.definition;
+            let crowded = room::leave_out_too_many(&mut definition.clone(), self.form, room::most_readers());
+            let crowded = crowded.map(|words| format!("{}: {words}", definition.name));
+            crowded.into_iter().chain(left_out(definition, targets))
+        });
         self.absent.iter().cloned().chain(each).collect()
     }
 }
@@ -95,6 +101,7 @@ pub async fn run(
             let able = |target: &Target| {
                 let mut definition = sourced.definition.clone();
                 leave_out_impossible(&mut definition, target);
+                room::leave_out_too_many(&mut definition, session.form, room::most_readers());
                 (target.clone(), definition)
             };
             let able: Vec<_> = targets.iter().map(able).collect();

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     io,
-    net::{Shutdown, SocketAddr},
+    net::{Ipv4Addr, Shutdown, SocketAddr},
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{head::HeadScanner, meter::Meter, tally::Tally, tcp_info};
+use super::{head::HeadScanner, meter::Meter, source::Sources, tally::Tally, tcp_info};
 use crate::clock::{Clock, Timestamp};
 
 /// What is read at a time into shared memory.
@@ -52,15 +52,8 @@ impl Counted {
     /// # Errors
     /// What the system says: refused, unreachable, timed out.
     pub async fn connect(address: SocketAddr, clock: Clock, meter: &Arc<Meter>) -> io::Result<Counted> {
-        // Not `TcpStream::connect`, which drops the socket of a failed attempt before the kernel can be
-        // asked what its SYNs weighed.
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        match socket.connect(&address.into()) {
-            Err(error) if !is_in_progress(&error) => return Err(error),
-            _ => {}
-        }
+        static SOURCES: Sources = Sources::new();
+        let socket = SOURCES.connect(address, |source| begin(address, source))?;
         let stream = TcpStream::from_std(socket.into())?;
         let tally = Arc::new(Tally::new(address.ip().to_canonical().is_ipv6(), clock.now()));
         meter.add(&tally, tcp_info::id_of(&stream));
@@ -137,6 +130,22 @@ impl Drop for Counted {
         let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
         // Fields are dropped after this, so the socket is still open.
         self.meter.retire(&self.tally);
+    }
+}
+
+/// A socket that is about to be connected, from this address where one is given.
+fn begin(address: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<Socket> {
+    // Not `TcpStream::connect`, which drops the socket of a failed attempt before the kernel can be
+    // asked what its SYNs weighed.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+    }
+    match socket.connect(&address.into()) {
+        Err(error) if !is_in_progress(&error) => Err(error),
+        _ => Ok(socket),
     }
 }
 

@@ -4,6 +4,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `counted` | a TCP stream that counts every byte that passes |
+//! | `source` | from which of this machine's addresses it connects, where one has no port left |
 //! | `tally` | one connection's counters, shared with whoever sends its requests |
 //! | `head` | where an HTTP head ends, whatever the chunks it arrives in |
 //! | `tcp_info` | what the kernel knows about a connection |
@@ -19,6 +20,7 @@
 mod counted;
 mod head;
 mod meter;
+mod source;
 
 pub mod conditions;
 pub mod namespace;

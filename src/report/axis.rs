@@ -8,6 +8,8 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     logarithmic: bool,
+    /// Whether nothing has a place of its own at the low end of a logarithmic axis.
+    zero: bool,
     unit: Unit,
 }
 
@@ -16,13 +18,13 @@ impl Axis {
     pub(super) fn linear(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
         let high = finite(values).fold(0.0, f64::max);
         let high = if high > 0.0 { high } else { 1.0 };
-        Axis { low: 0.0, high, logarithmic: false, unit }
+        Axis { low: 0.0, high, logarithmic: false, zero: false, unit }
     }
 
     /// Between two values.
     pub(super) fn between(unit: Unit, low: f64, high: f64) -> Self {
         let high = if high > low { high } else { low + 1.0 };
-        Axis { low, high, logarithmic: false, unit }
+        Axis { low, high, logarithmic: false, zero: false, unit }
     }
 
     /// Logarithmic around all positive values, at least one decade, with some room at both ends.
@@ -34,7 +36,7 @@ impl Axis {
         // A narrow cloud of points would otherwise be blown up until its noise looked like a finding.
         let stretch = (10.0 / (high / low)).max(1.0).sqrt();
         let room = 1.25;
-        Axis { low: low / stretch / room, high: high * stretch * room, logarithmic: true, unit }
+        Axis { low: low / stretch / room, high: high * stretch * room, logarithmic: true, zero: false, unit }
     }
 
     /// The same axis, going on at its high end for a share of its new length, for what is written beside
@@ -49,6 +51,13 @@ impl Axis {
         Axis { high, ..self }
     }
 
+    /// The same logarithmic axis, begun a little lower, so that what is nothing stands below all that is something:
+    /// the low end is 0.
+    pub(super) fn with_zero(self) -> Self {
+        let lower = (self.high / self.low).powf(0.15);
+        Axis { low: self.low / lower, zero: true, ..self }
+    }
+
     /// The value's place, from 0 at the low end to 1 at the high end; the ends where it lies outside.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = if self.logarithmic {
@@ -61,7 +70,12 @@ impl Axis {
 
     /// Numbers to write at the axis, with their unit: round ones, at most about `most`.
     pub(super) fn ticks(&self, most: usize) -> Vec<(f64, String)> {
-        let values = if self.logarithmic { self.log_ticks(most) } else { self.linear_ticks(most) };
+        let mut values = if self.logarithmic { self.log_ticks(most) } else { self.linear_ticks(most) };
+        if self.zero {
+            // A number beside the low end would be taken for its neighbour.
+            values.retain(|value| self.place(*value) > 0.12);
+            values.insert(0, 0.0);
+        }
         let label = |value: f64| if value == 0.0 { "0".to_owned() } else { self.unit.format(value) };
         values.into_iter().map(|value| (value, label(value))).collect()
     }
@@ -141,6 +155,14 @@ mod tests {
             let (before, after) = (axis.place(axis.high), axis.with_room(0.25).place(axis.high));
             assert!(before == 1.0 && (after - 0.75).abs() < 1e-9, "{before} {after}");
         }
+    }
+
+    #[test]
+    fn nothing_has_a_place_below_all_that_is_something() {
+        let axis = Axis::logarithmic(Unit::Count, [100.0, 10_000.0]).with_zero();
+        assert_eq!(axis.place(0.0), 0.0);
+        assert!(axis.place(100.0) > 0.13 && axis.place(10_000.0) < 1.0);
+        assert_eq!(labels(axis, 4), ["0", "100", "1,000", "10,000"]);
     }
 
     #[test]

@@ -211,6 +211,16 @@ impl Canvas<'_> {
         }
     }
 
+    /// The same without its inside; a cross, which has none, with a ring around it.
+    pub(super) fn hollow_marker(&mut self, x: f64, y: f64, radius: f64, marker: Marker, colour: Colour) {
+        if marker == Marker::Cross {
+            self.ring(x, y, radius + 3.0, colour);
+            return self.shape(x, y, radius * 0.6, marker, colour);
+        }
+        self.marker(x, y, radius + 1.0, marker, colour);
+        self.shape(x, y, radius - 2.2, marker, CARD);
+    }
+
     /// A circle's outline.
     pub(super) fn ring(&mut self, x: f64, y: f64, radius: f64, colour: Colour) {
         self.shape(x, y, radius, Marker::Circle, colour);

@@ -3,10 +3,11 @@
 use crate::{
     harness::definition::Chart,
     report::{
-        chart_bytes::BytesPerEvent, chart_frontier::Frontier, chart_memory::Memory, chart_notice::Notice,
-        chart_opening::Opening, chart_peers::Peers, chart_percentiles::Percentiles,
-        chart_recovery::RecoveryTimes, chart_storm::Storm, chart_strip::Strip, chart_timeline::Timeline,
-        chart_zombies::Zombies, folder::ReportError, summary::Summary,
+        chart_bytes::BytesPerEvent, chart_capacity::Capacity, chart_frontier::Frontier, chart_memory::Memory,
+        chart_notice::Notice, chart_opening::Opening, chart_peers::Peers, chart_percentiles::Percentiles,
+        chart_readers_memory::MemoryPerReaders, chart_recovery::RecoveryTimes, chart_storm::Storm,
+        chart_strip::Strip, chart_timeline::Timeline, chart_zombies::Zombies, folder::ReportError,
+        summary::Summary,
     },
 };
 
@@ -77,6 +78,14 @@ pub(super) fn draw(chart: Chart, experiment: &str, summary: &Summary<'_>) -> Res
             let data = Memory::of(summary);
             (Memory::TITLE, data.caption(), data.draw())
         }
+        Chart::Capacity => {
+            let data = Capacity::of(summary);
+            (Capacity::TITLE, data.caption(), data.draw())
+        }
+        Chart::MemoryPerReaders => {
+            let data = MemoryPerReaders::of(summary);
+            (MemoryPerReaders::TITLE, data.caption(), data.draw())
+        }
     };
     let slug = slug(chart);
     let svg = svg.map_err(|problem| ReportError::Draw { chart: format!("{experiment}/{slug}"), problem })?;
@@ -96,6 +105,8 @@ const fn slug(chart: Chart) -> &'static str {
         Chart::Zombies => "zombies",
         Chart::Notice => "notice",
         Chart::Memory => "memory",
+        Chart::Capacity => "capacity",
+        Chart::MemoryPerReaders => "memory-per-readers",
         Chart::Peers => "peers",
     }
 }

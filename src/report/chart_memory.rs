@@ -39,7 +39,7 @@ impl Memory {
                 .under(condition)
                 .filter_map(|group| {
                     let points = points(typical(group)?);
-                    Some(Curve { look: Look::of(summary.series_of(group)), points, marked: false })
+                    Some(Curve::new(Look::of(summary.series_of(group)), points, false))
                 })
                 .collect();
             if curves.is_empty() {

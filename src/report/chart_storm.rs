@@ -52,11 +52,7 @@ impl Storm {
                 heading: format!("{what}: {name}"),
                 curves: groups
                     .iter()
-                    .map(|group| Curve {
-                        look: Look::of(summary.series_of(group)),
-                        points: points(group),
-                        marked: false,
-                    })
+                    .map(|group| Curve::new(Look::of(summary.series_of(group)), points(group), false))
                     .collect(),
             };
             storm.connects.push(panel("Attempts to connect", connects));

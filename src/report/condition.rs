@@ -33,6 +33,9 @@ pub struct Condition {
     /// How many events were under way at most, where they were published as fast as they were taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
+    /// Whether the rate was raised from there, step by step.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub raised: bool,
 }
 
 impl Condition {
@@ -47,6 +50,7 @@ impl Condition {
             pattern: parameters.pattern.clone(),
             heartbeat_ms: parameters.heartbeat_ms,
             in_flight: parameters.in_flight,
+            raised: parameters.step.is_some(),
         }
     }
 
@@ -99,6 +103,10 @@ impl Condition {
             (true, _) if self.in_flight.is_some() => {
                 words.push(format!("events of {size} as fast as they are taken"));
             }
+            (true, with_size) if self.raised => {
+                let of = if with_size { format!(" of {size}") } else { String::new() };
+                words.push(format!("{}{of} and more", per_second(self.rate)));
+            }
             (true, true) => words.push(format!("{} of {size}", per_second(self.rate))),
             (true, false) => words.push(per_second(self.rate)),
             (false, true) if !self.is_idle() => words.push(format!("events of {size}")),
@@ -124,6 +132,7 @@ impl Condition {
             .then_with(|| self.readers.cmp(&other.readers))
             .then_with(|| self.in_flight.cmp(&other.in_flight))
             .then_with(|| self.rate.total_cmp(&other.rate))
+            .then_with(|| self.raised.cmp(&other.raised))
             .then_with(|| self.payload_bytes.cmp(&other.payload_bytes))
             .then_with(|| self.pattern.cmp(&other.pattern))
             .then_with(|| self.heartbeat_ms.cmp(&other.heartbeat_ms))
@@ -195,7 +204,14 @@ mod tests {
             pattern: "steady".to_owned(),
             heartbeat_ms: None,
             in_flight: None,
+            raised: false,
         }
+    }
+
+    #[test]
+    fn a_rate_that_was_raised_is_only_where_it_began() {
+        let raised = Condition { raised: true, ..condition(10, 50.0) };
+        assert_eq!(raised.describe(), "10 readers, 50 events/s of 100 B and more");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::report::{
     canvas::{self, Align, Area, Canvas, MARGIN, WIDTH},
     condition::fault_in_words,
     font::{Font, HEADING, NORMAL, SMALL},
-    palette::Look,
-    panel::{horizontal_axis, vertical_axis},
+    palette::{Colour, Dash, Look},
+    panel::{horizontal_axis, numbers_width, vertical_axis},
     summary::{Group, Summary},
 };
 
@@ -40,6 +40,19 @@ pub(super) struct Curve {
     pub points: Vec<(f64, f64)>,
     /// Whether each point gets a marker: where they are few, and the line between them means nothing.
     pub marked: bool,
+    /// Where, from left to right, a point's marker is hollow: its figures are doubtful.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hollow: Vec<f64>,
+    /// Where an arrow says that it could be more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at_least: Vec<f64>,
+}
+
+impl Curve {
+    /// Points and nothing more to say of them.
+    pub(super) fn new(look: Look, points: Vec<(f64, f64)>, marked: bool) -> Self {
+        Curve { look, points, marked, hollow: Vec::new(), at_least: Vec::new() }
+    }
 }
 
 /// An axis with what is written beside it.
@@ -67,7 +80,7 @@ pub(super) fn panels_by_fault(
         });
         let curves = &mut panels[place].1.curves;
         let curve = curves.iter().position(|curve| curve.look == look).unwrap_or_else(|| {
-            curves.push(Curve { look, points: Vec::new(), marked: true });
+            curves.push(Curve::new(look, Vec::new(), true));
             curves.len() - 1
         });
         curves[curve].points.push(point);
@@ -121,9 +134,12 @@ fn draw<'t>(
     let lines = legend(panels);
     draw_legend(canvas, top, &lines);
     let top = top + LEGEND * lines.len() as f64;
+    // The same for all panels, so that their horizontal axes lie below each other.
+    let numbers = panels.iter().map(|panel| numbers_width(&axes(panel).1.0, PLOT)).fold(66.0, f64::max);
     for (index, panel) in panels.iter().enumerate() {
         let top = top + PANEL * index as f64 + HEADING * 2.0;
-        let plot = Area { left: MARGIN + 96.0, top, right: WIDTH - MARGIN - 20.0, bottom: top + PLOT };
+        let plot =
+            Area { left: MARGIN + 30.0 + numbers, top, right: WIDTH - MARGIN - 20.0, bottom: top + PLOT };
         let heading = Font::heading().fit(&panel.heading, plot.width());
         canvas.text(plot.left, plot.top - HEADING * 0.9, &heading, Align::Left, Font::heading());
         let ((x, x_title), (y, y_title)) = axes(panel);
@@ -137,11 +153,22 @@ fn draw<'t>(
                 .map(|(at, value)| (plot.x(x.place(*at)), plot.y(y.place(*value))))
                 .collect();
             canvas.path(&line, 3.0, curve.look.colour, curve.look.dash);
-            for (x, y) in line.into_iter().filter(|_| curve.marked) {
-                canvas.marker(x, y, 6.0, curve.look.marker, curve.look.colour);
+            for ((x, y), (at, _)) in line.into_iter().zip(&curve.points).filter(|_| curve.marked) {
+                let draw = if curve.hollow.contains(at) { Canvas::hollow_marker } else { Canvas::marker };
+                draw(canvas, x, y, 6.0, curve.look.marker, curve.look.colour);
+                if curve.at_least.contains(at) {
+                    arrow_up(canvas, x, y - 10.0, curve.look.colour);
+                }
             }
         }
     }
+}
+
+/// A short arrow that begins there.
+fn arrow_up(canvas: &mut Canvas<'_>, x: f64, y: f64, colour: Colour) {
+    let tip = y - 14.0;
+    canvas.line((x, y), (x, tip), 2.0, colour);
+    canvas.path(&[(x - 4.0, tip + 5.0), (x, tip), (x + 4.0, tip + 5.0)], 2.0, colour, Dash::Solid);
 }
 
 /// Every client once, in lines that are no wider than the picture.

@@ -5,12 +5,12 @@ use crate::{
         definition::Figure,
         record::{Bystanders, Bytes, Latency, Record, Recovery},
     },
-    report::units::Unit,
+    report::{figure_capacity, units::Unit},
 };
 
 impl Figure {
     /// Every figure, in the order in which tables and files show them.
-    pub const ALL: [Figure; 41] = [
+    pub const ALL: [Figure; 47] = [
         Figure::LatencyMean,
         Figure::LatencyP50,
         Figure::LatencyP99,
@@ -52,6 +52,12 @@ impl Figure {
         Figure::RssPerReaderKib,
         Figure::WakeupsPerMinute,
         Figure::ClientCpuPerMinute,
+        Figure::CapacityDeliveriesPerSecond,
+        Figure::CapacityEventsPerSecond,
+        Figure::CapacityServerCpuPerThousand,
+        Figure::CapacityClientCpuPerThousand,
+        Figure::OpenReaderKib,
+        Figure::HarnessReaderKib,
     ];
 
     /// What it is called in sentences and in headings.
@@ -98,6 +104,12 @@ impl Figure {
             Figure::RssPerReaderKib => "server memory per reader",
             Figure::WakeupsPerMinute => "client wake-ups per minute",
             Figure::ClientCpuPerMinute => "client CPU per minute",
+            Figure::CapacityDeliveriesPerSecond => "the most deliveries per second",
+            Figure::CapacityEventsPerSecond => "the most events per second",
+            Figure::CapacityServerCpuPerThousand => "server CPU per thousand events at capacity",
+            Figure::CapacityClientCpuPerThousand => "harness CPU per thousand events at capacity",
+            Figure::OpenReaderKib => "server memory per open reader",
+            Figure::HarnessReaderKib => "harness memory per open reader",
         }
     }
 
@@ -145,6 +157,12 @@ impl Figure {
             Figure::RssPerReaderKib => "rss_per_reader",
             Figure::WakeupsPerMinute => "wakeups_per_minute",
             Figure::ClientCpuPerMinute => "client_cpu_per_minute",
+            Figure::CapacityDeliveriesPerSecond => "capacity_deliveries_per_second",
+            Figure::CapacityEventsPerSecond => "capacity_events_per_second",
+            Figure::CapacityServerCpuPerThousand => "capacity_server_cpu_per_thousand",
+            Figure::CapacityClientCpuPerThousand => "capacity_client_cpu_per_thousand",
+            Figure::OpenReaderKib => "open_reader",
+            Figure::HarnessReaderKib => "harness_reader",
         }
     }
 
@@ -180,6 +198,9 @@ impl Figure {
             Figure::FramingBytesPerEvent | Figure::ApplicationBytesPerMessage => Unit::Bytes,
             Figure::WakeupsPerMinute | Figure::DeliveriesPerSecond => Unit::Count,
             Figure::ClientCpuPerMinute => Unit::Millis,
+            Figure::CapacityDeliveriesPerSecond | Figure::CapacityEventsPerSecond => Unit::Count,
+            Figure::CapacityServerCpuPerThousand | Figure::CapacityClientCpuPerThousand => Unit::Millis,
+            Figure::OpenReaderKib | Figure::HarnessReaderKib => Unit::Kibibytes,
         }
     }
 
@@ -205,7 +226,8 @@ impl Figure {
         if record.err.is_some() {
             return None;
         }
-        if self.is_of_connections() && !metered(record) {
+        // Where the rate is raised, bytes are of all steps and events of one.
+        if self.is_of_connections() && (!metered(record) || record.capacity.is_some()) {
             return None;
         }
         let latency = record.latency_us.as_ref();
@@ -239,7 +261,8 @@ impl Figure {
                 (saturation.seconds > 0.0).then(|| saturation.delivered as f64 / saturation.seconds)
             }
             Figure::ServerCpuPerThousand => {
-                let seconds = record.cost.server_cpu_s?;
+                // Of all steps together, where there are several.
+                let seconds = record.cost.server_cpu_s.filter(|_| record.capacity.is_none())?;
                 (record.delivered > 0).then(|| seconds * 1e6 / record.delivered as f64)
             }
             Figure::PeakConnectsPerSecond => Some(record.storm.as_ref()?.peak_connects_per_second),
@@ -286,6 +309,12 @@ impl Figure {
                 record.cost.client_wakeups?;
                 Some(record.cost.client_cpu_s? * 1e3 * per_reader_second(record)? * 60.0)
             }
+            Figure::CapacityDeliveriesPerSecond
+            | Figure::CapacityEventsPerSecond
+            | Figure::CapacityServerCpuPerThousand
+            | Figure::CapacityClientCpuPerThousand
+            | Figure::OpenReaderKib
+            | Figure::HarnessReaderKib => figure_capacity::of(self, record),
         }
     }
 }

@@ -108,8 +108,15 @@ pub(super) fn vertical_axis(canvas: &mut Canvas<'_>, plot: Area, axis: &Axis, ti
     }
     if numbers {
         let y = (plot.top + plot.bottom) / 2.0;
-        canvas.upright(plot.left - 86.0, y, title, Font::small().in_colour(INK));
+        let x = plot.left - 20.0 - numbers_width(axis, plot.height()).max(66.0);
+        canvas.upright(x, y, title, Font::small().in_colour(INK));
     }
+}
+
+/// How wide the numbers are beside a vertical axis of this height.
+pub(super) fn numbers_width(axis: &Axis, height: f64) -> f64 {
+    let labels = axis.ticks((height / 38.0).max(2.0) as usize);
+    labels.iter().map(|(_, label)| Font::small().width(label)).fold(0.0, f64::max)
 }
 
 /// A line of coloured boxes with their meaning; gives the height that it took.

@@ -217,7 +217,7 @@ fn a_client_looks_the_same_in_every_experiment() {
 }
 
 /// Every chart that a definition can ask for.
-const CHARTS: [Chart; 11] = [
+const CHARTS: [Chart; 13] = [
     Chart::Percentiles,
     Chart::Strip,
     Chart::BytesPerEvent,
@@ -225,6 +225,8 @@ const CHARTS: [Chart; 11] = [
     Chart::PollingFrontier,
     Chart::Timeline,
     Chart::RecoveryTimes,
+    Chart::Capacity,
+    Chart::MemoryPerReaders,
     Chart::Storm,
     Chart::Zombies,
     Chart::Notice,

@@ -267,20 +267,6 @@ impl Wire {
         Ok(written)
     }
 
-    /// Reads what there is, at once.
-    pub(crate) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.tcp.try_read(bytes)?;
-        if let Some(tap) = self.tap() {
-            tap.read(&bytes[..read]);
-        }
-        Ok(read)
-    }
-
-    /// Whether a read may find something; if not, the task is woken when it may.
-    pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(context)
-    }
-
     /// Whether a write may find room; if not, the task is woken when it may.
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp.poll_write_ready(context)
@@ -290,6 +276,11 @@ impl Wire {
     pub(crate) fn finish(&self) {
         // It can only fail on a socket whose peer is gone already.
         let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Write);
+    }
+
+    /// Whether anybody looks at what passes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.tap().is_some()
     }
 
     /// The tap, while anybody looks.

@@ -107,7 +107,7 @@ async fn begin(
     tokio::time::timeout(LINE_WITHIN, limited.read_line(&mut line)).await??;
     let handed = subscribe(feed, &line).map_err(io::Error::other)?;
     // The client has nothing more to say.
-    writers.take(Wire::bare(tcp.into_inner(), place), Bytes::new(), handed, None);
+    writers.take(Wire::bare(tcp.into_inner(), place), Bytes::new(), handed, None, None);
     Ok(())
 }
 

@@ -7,7 +7,10 @@ use std::{
     future::poll_fn,
     io,
     net::SocketAddr,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -228,7 +231,10 @@ impl Serving {
         let config = self.state.config();
         let gate = connection.gate.clone().unwrap_or_default();
         let cut = Arc::clone(&connection.cut);
+        // What came with the connection is the first request's bytes, and says nothing of any later one.
+        let (asked, requests) = (ahead.clone(), AtomicUsize::new(0));
         let service = service_fn(|mut request: http::Request<Incoming>| {
+            requests.fetch_add(1, Ordering::Relaxed);
             if let Some(tap) = connection.tap.as_ref().filter(|tap| tap.is_on()) {
                 tap.begins(request.method() == http::Method::HEAD, self.state.wires().named_by(&request));
             }
@@ -273,7 +279,8 @@ impl Serving {
                     let leftover = joined(parts.read_buf, unread);
                     match gate.take() {
                         Some(Departure::Stream(handed)) => {
-                            self.writers.take(wire, leftover, handed, Some(&connection));
+                            let asked = (requests.load(Ordering::Relaxed) == 1).then_some(asked);
+                            self.writers.take(wire, leftover, handed, Some(&connection), asked);
                         }
                         // Whoever waits for it is gone only if the server ends.
                         Some(Departure::Session(waiting)) => drop(waiting.send((wire, leftover))),

@@ -37,14 +37,12 @@ const SLOW_VARIABLE: &str = "PUSHLAB_SLOW_SERVER_MS";
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Any port: the harness puts relays in front, and clients then ask for the relay's address.
     let hosts = vec![args.listen.ip().to_string(), "127.0.0.1".to_owned()];
-    let mut config = Config { hosts, plain: args.plain, ..Config::default() };
-    if let Some(heartbeat) = args.heartbeat_ms {
-        config.heartbeat = Duration::from_millis(heartbeat);
-    }
-    if let Some(retry) = args.retry_ms {
-        config.retry = Duration::from_millis(retry);
-    }
-    server::max_connections();
+    // As many as there are descriptors for: what a definition asks for is measured, and no limit of ours.
+    let most = server::max_connections();
+    let limits = Config { max_connections: most, readers_per_channel: most, ..Config::default() };
+    let mut config = Config { hosts, plain: args.plain, ..limits };
+    config.heartbeat = args.heartbeat_ms.map_or(config.heartbeat, Duration::from_millis);
+    config.retry = args.retry_ms.map_or(config.retry, Duration::from_millis);
     if let Some(pause) = std::env::var(SLOW_VARIABLE).ok().and_then(|text| text.parse().ok()) {
         slow_down(Duration::from_millis(pause));
     }

@@ -16,7 +16,7 @@ type Problem = (String, String);
 const MAX_PAGES: u32 = 5;
 
 /// The most readers of one run: each takes a descriptor on both sides of this machine.
-const MAX_READERS: u32 = 10_000;
+pub(super) const MAX_READERS: u32 = 100_000;
 
 pub(super) fn check(definition: &Definition) -> Result<(), Problem> {
     let mut names = HashSet::new();
@@ -247,6 +247,7 @@ fn check_conditions(definition: &Definition, conditions: &Conditions) -> Result<
         return Err(("fault", problem.into()));
     }
     check_bystanders(definition, conditions)?;
+    check_step(definition, conditions)?;
     if conditions.heartbeat_ms.contains(&0) {
         return Err(("heartbeat_ms", "must be at least 1".into()));
     }
@@ -334,6 +335,30 @@ fn check_bystanders(definition: &Definition, conditions: &Conditions) -> Result<
         return Ok(());
     };
     Err(("bystanders", problem))
+}
+
+/// Steps are measured by themselves: nothing else may happen, and the events must say when they were meant.
+fn check_step(definition: &Definition, conditions: &Conditions) -> Result<(), (&'static str, String)> {
+    let Some(step) = conditions.step else { return Ok(()) };
+    for &rate in &conditions.rate {
+        step.check(rate)?;
+    }
+    let takes_part =
+        |client: &&Client| conditions.clients.is_empty() || conditions.clients.contains(&client.name);
+    let odd =
+        |client: &Client| client.stalled || client.own_process || client.browser || client.upstream.is_some();
+    let problem = if definition.layout != Layout::OneByOne {
+        "steps are measured one by one: leave the layout out"
+    } else if !matches!(definition.publisher, Publisher::Source | Publisher::Post) {
+        "only the built-in source's rate and the harness's own can be raised: leave the publisher out, or use \"post\""
+    } else if !conditions.faults().is_empty() || !conditions.network.is_empty() {
+        "steps need a connection that nothing is done to: leave fault, timetable and network out"
+    } else if definition.clients.iter().filter(takes_part).any(odd) {
+        "steps need clients that only read, in this process: leave stalled, own_process, browser and upstream out"
+    } else {
+        return Ok(());
+    };
+    Err(("step", problem.into()))
 }
 
 fn check_profile(layout: Layout, profile: Profile) -> Result<(), (&'static str, String)> {

@@ -188,4 +188,16 @@ pub enum Figure {
     WakeupsPerMinute,
     /// Milliseconds of CPU per minute of a client in a process of its own.
     ClientCpuPerMinute,
+    /// Events per second delivered to all readers together, at the highest rate that could be kept.
+    CapacityDeliveriesPerSecond,
+    /// Events per second published, at the highest rate that could be kept.
+    CapacityEventsPerSecond,
+    /// Milliseconds of server CPU per thousand events delivered at that rate.
+    CapacityServerCpuPerThousand,
+    /// Milliseconds of the harness's CPU per thousand events delivered at that rate.
+    CapacityClientCpuPerThousand,
+    /// KiB of the server's resident memory per open subscription before anything was published.
+    OpenReaderKib,
+    /// KiB of the harness's own resident memory per open subscription.
+    HarnessReaderKib,
 }

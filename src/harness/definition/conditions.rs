@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Fault, Network, Timetable};
+use super::{Fault, Network, Step, Timetable};
 use crate::schedule::Pattern;
 
 /// A matrix of conditions; each combination of its lists is one.
@@ -41,6 +41,9 @@ pub struct Conditions {
     /// they notice of the others' being cut is measured.
     #[serde(default)]
     pub bystanders: Option<u32>,
+    /// Raise the rate step by step until the server can no more; `rate` is where it begins.
+    #[serde(default)]
+    pub step: Option<Step>,
     /// Which clients run under these conditions; all where it is left out.
     #[serde(default)]
     pub clients: Vec<String>,

@@ -10,6 +10,7 @@ mod conditions;
 mod fault;
 mod network;
 mod published;
+mod step;
 mod timetable;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use conditions::{Conditions, PerProfile};
 pub use fault::Fault;
 pub use network::{Between, Network, OwnNetwork, OwnPath};
 pub use published::{Published, PublishedUnit, Quantity};
+pub use step::Step;
 pub use timetable::{Drawn, TIMETABLE, Timed, Timetable};
 
 /// One question and how it is put.
@@ -130,6 +132,10 @@ pub enum Chart {
     Notice,
     /// The server's memory while it publishes to readers that don't read.
     Memory,
+    /// The most deliveries per second, and the latency at that, against the number of readers.
+    Capacity,
+    /// Resident memory against the number of readers, of the server and of the harness.
+    MemoryPerReaders,
     /// Several servers side by side: deliveries per second, cost, latency and memory.
     Peers,
 }

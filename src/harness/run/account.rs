@@ -57,9 +57,12 @@ pub(super) struct Measured<'a> {
 pub(super) fn record(measured: &Measured<'_>) -> Record {
     let Measured { definition, group, client, notes, story, .. } = *measured;
     let mut account = Account::default();
-    for reader in notes {
-        account += reader.tally().account(story.last);
+    let climb = story.climb.as_ref();
+    match climb {
+        Some(climb) => account = climb.account,
+        None => notes.iter().for_each(|reader| account += reader.tally().account(story.last)),
     }
+    let latencies = climb.map_or(measured.latencies, |climb| &climb.latencies);
     let payload = notes.iter().map(|reader| reader.payload_bytes()).sum();
     let published = story.published.lock();
     let at_index = group.clients.iter().position(|other| other.name == client.name).unwrap_or_default();
@@ -79,11 +82,11 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         cuts => recovery::timeline(story.start, cuts, first, &published),
     };
     let mut doubtful = story.doubts.clone();
-    if measured.latencies.negative > 0 {
+    if latencies.negative > 0 {
         doubtful.push(format!(
             "{} events came before they were meant to be published: the clocks of the two processes disagree; \
              run it again on one machine with one clock anchor",
-            measured.latencies.negative
+            latencies.negative
         ));
     }
     let unreadable: u64 = notes.iter().map(|reader| reader.unreadable()).sum();
@@ -103,7 +106,11 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
     // First: where notes are missing, so are events that came.
     let err = measured.pages.iter().find_map(Told::failure);
     let err = err
-        .or_else(|| broken_promise(client, &account, unreadable, cut, caught_up))
+        .or_else(|| {
+            // Where the rate is raised until something is lost, a loss is a figure.
+            let account = Account { lost: account.lost * u64::from(climb.is_none()), ..account };
+            broken_promise(client, &account, unreadable, cut, caught_up)
+        })
         .or_else(|| not_one_acknowledged(measured, &published));
     Record {
         expected: account.expected,
@@ -115,8 +122,8 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         lost_announced: account.lost_announced,
         bunched: notes.iter().map(|reader| reader.bunched()).sum(),
         // Where events wait for the readers, their latency is the length of that queue.
-        latency_us: latency(&measured.latencies.histogram).filter(|_| story.taken.is_empty()),
-        closed_loop_us: latency(&measured.latencies.closed_loop),
+        latency_us: latency(&latencies.histogram).filter(|_| story.taken.is_empty()),
+        closed_loop_us: latency(&latencies.closed_loop),
         saturation: story.taken.get(at_index).copied(),
         upstream: client.upstream.map(|via| upstream(via, measured, &published)),
         bytes: bytes(measured.bytes, payload),
@@ -129,6 +136,7 @@ pub(super) fn record(measured: &Measured<'_>) -> Record {
         explanation,
         storm,
         zombies,
+        capacity: climb.map(|climb| climb.capacity.clone()),
         memory: story.memory.clone().filter(|_| client.stalled),
         timeline,
         clock_uncertainty_us: measured.pages.iter().filter_map(Told::uncertainty_us).reduce(f64::max),

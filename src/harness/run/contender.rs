@@ -14,7 +14,7 @@ use crate::{
         browser::{Browser, Page, Told, page},
         client_process::{ClientProcess, Pid},
         definition::{Between, Client, Fault, Subject, Upstream},
-        plan::Condition,
+        plan::{Condition, OPENING_PACE},
         process,
         reader::{Latencies, Reader, Start, Timing},
         stalled,
@@ -27,9 +27,6 @@ use crate::{
 /// command at a time, and each of them takes a core for a while.
 pub(super) const OPENS_WITHIN: Duration = Duration::from_secs(20);
 const PAGES_OPEN_WITHIN: Duration = Duration::from_secs(90);
-
-/// From one reader's opening to the next one's: thousands that open at once would be a storm of their own.
-const OPENING_PACE: Duration = Duration::from_micros(200);
 
 /// How often a condition that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -260,8 +257,13 @@ fn opens_within(client: &Client) -> Duration {
 
 /// Waits until every reader that can still get everything has it.
 pub(super) async fn wait_until_arrived(contenders: &[Contender<'_>], last: u64, cut: bool) {
-    let interval = contenders.iter().filter_map(|contender| contender.client.interval_ms).max();
     let patience = if cut { ARRIVES_WITHIN_AFTER_CUT } else { ARRIVES_WITHIN };
+    wait_for_all(contenders, last, cut, patience).await;
+}
+
+/// The same for no longer than so, beyond a poll's own interval.
+pub(super) async fn wait_for_all(contenders: &[Contender<'_>], last: u64, cut: bool, patience: Duration) {
+    let interval = contenders.iter().filter_map(|contender| contender.client.interval_ms).max();
     let patience = patience + Duration::from_millis(2 * interval.unwrap_or(0));
     let arrived = |reader: &Reader| {
         if cut { reader.notes.highest() >= last } else { reader.notes.has_all(last) }

@@ -1,7 +1,9 @@
 //! One group of clients, measured: open, publish, cut, catch up, close, account.
 
 mod account;
+mod ascent;
 mod bystanders;
+mod climb;
 mod contender;
 mod ordeal;
 #[cfg(test)]
@@ -16,8 +18,10 @@ pub use site::Site;
 use self::{
     account::Measured,
     bystanders::Bystanders,
+    climb::Climbing,
     contender::{Contender, OwnUsage},
     site::SiteError,
+    story::Story,
 };
 use super::{
     browser::Browser,
@@ -35,6 +39,9 @@ use crate::{clock::Clock, link::Totals};
 
 /// A pause in which nothing is published, so that what opening takes is not mixed with what events take.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long a server may take to be rid of its readers' connections.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all runs of a session have in common.
 #[derive(Debug, Clone)]
@@ -62,6 +69,8 @@ enum Failure {
     NoBrowser,
     #[error("losing packets needs Linux: leave the fault unplug out, or run it there")]
     CantUnplug,
+    #[error("no step can be made from {0} events/s: choose a lower rate")]
+    NoStep(f64),
     #[error("the server's restart failed: {0}")]
     Restart(String),
     #[error("the server could not be stopped for a while: {0}")]
@@ -108,6 +117,12 @@ async fn measure(
     let mut site = Site::open(environment, &group.target, definition, &group.condition, loss_percent).await?;
     let rss_before_kib = if exclusive { rss_at_rest(&site).await? } else { None };
     let browser_group = browser.and_then(|browser| browser.group());
+    if group.condition.step.is_some() {
+        // What the readers of runs before have left free would be taken by these, and not show.
+        process::give_free_memory_back();
+    }
+    let own_before_opening = process::own_usage();
+    let descriptors_before = descriptors(&site);
     let mut watch =
         Watch::begin(site.control(), site.pids(), site.pid().is_some(), browser_group, clock).await?;
     let timing = Timing::new();
@@ -133,7 +148,22 @@ async fn measure(
     let own_before: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
     watch.measure();
     let steady_from = clock.now();
-    let told = story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await;
+    let told = match group.condition.step {
+        None => story::tell(environment, definition, &mut site, &group.condition, &timing, &contenders).await,
+        Some(step) => {
+            let climbing = Climbing {
+                environment,
+                site: &site,
+                condition: &group.condition,
+                publisher: definition.publisher,
+                step,
+                timing: &timing,
+                contenders: &contenders,
+                harness_before: own_before_opening,
+            };
+            climbing.run().await.map(|climb| Story::of_climb(climb, steady_from))
+        }
+    };
     // First, since whatever else went wrong is its consequence.
     site.still_there()?;
     let story = told?;
@@ -142,7 +172,9 @@ async fn measure(
         None => Vec::new(),
     };
     let cut = group.condition.has(Fault::cuts);
-    contender::wait_until_arrived(&contenders, story.last, cut).await;
+    if story.climb.is_none() {
+        contender::wait_until_arrived(&contenders, story.last, cut).await;
+    }
     let steady_s = clock.now().since(steady_from).as_secs_f64();
     let after: Vec<Totals> = contenders.iter().map(contender::totals).collect();
     let own_after: Vec<_> = contenders.iter().map(Contender::own_usage).collect();
@@ -180,6 +212,13 @@ async fn measure(
         }));
     }
     records.iter_mut().for_each(|record| findings.note(record));
+    if group.condition.step.is_some() {
+        let after = descriptors_once_left(&site, descriptors_before).await;
+        for capacity in records.iter_mut().filter_map(|record| record.capacity.as_mut()) {
+            (capacity.server_descriptors_before, capacity.server_descriptors_after) =
+                (descriptors_before, after);
+        }
+    }
     site.close().await;
     Ok(records)
 }
@@ -219,6 +258,23 @@ fn with_own_processes(cost: Cost, own: (Option<OwnUsage>, Option<OwnUsage>)) -> 
 async fn rss_at_rest(site: &Site) -> Result<Option<u64>, ControlError> {
     site.control().healthy().await?;
     Ok(server_usage(site).rss_kib)
+}
+
+/// How many descriptors all the server's processes have open.
+fn descriptors(site: &Site) -> Option<u64> {
+    site.pids().into_iter().filter_map(process::descriptors).reduce(|sum, one| sum + one)
+}
+
+/// The same once they are as few as before the readers came, or have not become so for some seconds.
+async fn descriptors_once_left(site: &Site, before: Option<u64>) -> Option<u64> {
+    let patience = tokio::time::Instant::now() + LEAVES_WITHIN;
+    loop {
+        let now = descriptors(site)?;
+        if now <= before? || tokio::time::Instant::now() >= patience {
+            return Some(now);
+        }
+        tokio::time::sleep(SETTLE).await;
+    }
 }
 
 /// What all the server's processes have used.

@@ -45,6 +45,7 @@ pub(crate) fn record(
         sent: Sent::default(),
         taken: Vec::new(),
         wake_late: None,
+        climb: None,
         doubts: Vec::new(),
         _guards: Vec::new(),
     };

@@ -70,6 +70,9 @@ pub(super) enum SiteError {
     /// Only a server that this program starts can do this.
     #[error("{0} needs the built-in server: run it without --target")]
     NeedsBuiltIn(&'static str),
+    /// Steps need a rate.
+    #[error("the rate of a server that publishes by itself can't be raised: leave it out")]
+    NeedsAPublisher,
     /// The network that it is to live in can't be made.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Environment, Failure,
+    climb::Climb,
     contender::Contender,
     ordeal::{self, Cut},
     site::Site,
@@ -47,6 +48,8 @@ pub(super) struct Story {
     pub(super) sent: Sent,
     /// How late this process woke up, in microseconds: in the middle, and 99 times in 100.
     pub(super) wake_late: Option<(f64, f64)>,
+    /// How far the rate could be raised, where it was.
+    pub(super) climb: Option<Climb>,
     /// What each contender's readers had at the beginning and at the end of the measured time, where events were
     /// published as fast as they were taken.
     pub(super) taken: Vec<Saturation>,
@@ -151,9 +154,31 @@ pub(super) async fn tell(
         sent,
         taken,
         wake_late: jitter.percentiles(),
+        climb: None,
         doubts: jitter.doubt().into_iter().collect(),
         _guards: ordeal.guards,
     })
+}
+
+impl Story {
+    /// Of a rate that was raised, from when on.
+    pub(super) fn of_climb(climb: Climb, start: Timestamp) -> Self {
+        Story {
+            last: 0,
+            start,
+            end: climb.end,
+            counts: Vec::new(),
+            cuts: Vec::new(),
+            memory: None,
+            taken: Vec::new(),
+            published: Published::default(),
+            sent: Sent::default(),
+            wake_late: None,
+            doubts: climb.doubt.iter().cloned().collect(),
+            climb: Some(climb),
+            _guards: Vec::new(),
+        }
+    }
 }
 
 /// What all readers of a contender have by now.

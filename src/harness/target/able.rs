@@ -104,8 +104,16 @@ fn leave_out_unknown(definition: &mut Definition, described: &Described) -> Vec<
     if let (Some(every_ms), Some(bytes)) = (description.publish.every_ms, description.publish.payload_bytes) {
         let rate = 1_000.0 / every_ms as f64;
         words.push(format!("it publishes by itself, {rate} events a second of {bytes} bytes, in every run"));
+        if definition.conditions.iter().any(|conditions| conditions.step.is_some()) {
+            words.push(
+                "steps are left out: the rate of a server that publishes by itself can't be raised"
+                    .to_owned(),
+            );
+        }
         for conditions in &mut definition.conditions {
-            if conditions.rate.iter().any(|rate| *rate > 0.0) {
+            if conditions.step.is_some() {
+                conditions.rate.clear();
+            } else if conditions.rate.iter().any(|rate| *rate > 0.0) {
                 conditions.rate = vec![rate];
                 conditions.payload_bytes = vec![bytes];
             } else {

@@ -67,6 +67,7 @@ pub(super) fn write_folder(dir: &Path, manifest: &Manifest, records: &[Record]) 
 pub(super) fn blank(experiment: &str, client: &str, transport: &str, repetition: u32) -> Record {
     let parameters = Parameters {
         heartbeat_ms: None,
+        step: None,
         in_flight: None,
         timetable: Vec::new(),
         bystanders: 0,

@@ -2,13 +2,18 @@
 
 use super::*;
 use crate::{
-    harness::definition::Figure,
+    harness::{
+        definition::Figure,
+        record::{self, CapacityStep},
+    },
     report::{
         canvas,
         chart_bytes::BytesPerEvent,
+        chart_capacity::Capacity,
         chart_frontier::Frontier,
         chart_opening::Opening,
         chart_percentiles::Percentiles,
+        chart_readers_memory::MemoryPerReaders,
         chart_recovery::RecoveryTimes,
         chart_strip::Strip,
         chart_timeline::Timeline,
@@ -134,6 +139,120 @@ fn data_of_the_recovery_charts() {
     assert!(sse.lost.iter().all(|time| (0.0..1.2).contains(time)), "{:?}", sse.lost);
     assert_eq!(sse.published.len(), sse.received.len() + sse.lost.len());
     assert_eq!(sse.mended, Some(0.4));
+}
+
+/// Records of a rate that was raised, of two clients with 10 and 1,000 readers.
+fn raised() -> Vec<Record> {
+    let mut records = Vec::new();
+    for (client, transport, base) in [("sse", "sse", 1.0), ("websocket", "websocket", 2.0)] {
+        for readers in [10, 1_000] {
+            for repetition in 1..=3_u32 {
+                let rate = base * f64::from(repetition) * 100.0;
+                let events = rate as u64;
+                let step = CapacityStep {
+                    rate,
+                    attempts: 1,
+                    seconds: 1.0,
+                    published: events,
+                    expected: events * u64::from(readers),
+                    delivered: events * u64::from(readers),
+                    lost: 0,
+                    p50_us: Some(100),
+                    p99_us: Some(900),
+                    server_cpu_s: Some(0.5),
+                    client_cpu_s: Some(0.25),
+                };
+                let mut record = fixture::blank("latency", client, transport, repetition);
+                record.parameters.readers = readers;
+                record.latency_us = Some(fixture::latency([100, 200, 900]));
+                record.cost.server_rss_before_kib = Some(1_000);
+                record.capacity = Some(record::Capacity {
+                    steps: vec![step, CapacityStep { rate: rate * 2.0, lost: 5, ..step }],
+                    ended_by: "lost".to_owned(),
+                    events_per_second: rate,
+                    deliveries_per_second: rate * f64::from(readers),
+                    server_rss_open_kib: Some(1_000 + 2 * u64::from(readers)),
+                    harness_rss_before_kib: Some(500),
+                    harness_rss_open_kib: Some(500 + 4 * u64::from(readers)),
+                    server_descriptors_before: Some(20),
+                    server_descriptors_after: Some(20),
+                });
+                record.doubtful.extend((client == "sse" && repetition == 1).then(|| "busy; wait".to_owned()));
+                records.push(record);
+            }
+        }
+    }
+    records
+}
+
+#[test]
+fn data_of_the_capacity_charts() {
+    let experiment = experiment("latency", fixture::LATENCY, raised());
+    let summary = Summary::of(&experiment, &mut Vec::new());
+    let capacity = Capacity::of(&summary);
+    let points = |panel: &crate::report::curves::CurvePanel| {
+        panel.curves.iter().map(|curve| (curve.look.label.clone(), curve.points.clone())).collect::<Vec<_>>()
+    };
+    let deliveries = points(&capacity.deliveries);
+    assert_eq!(deliveries.len(), 2);
+    assert_eq!(deliveries[0].1, [(10.0, 2_000.0), (1_000.0, 200_000.0)]);
+    assert_eq!(deliveries[1].1, [(10.0, 4_000.0), (1_000.0, 400_000.0)]);
+    let marked: Vec<_> =
+        capacity.deliveries.curves.iter().map(|it| (it.hollow.len(), it.at_least.len())).collect();
+    assert_eq!(marked, [(0, 0), (0, 0)], "one doubtful run of three, and the server was the limit");
+    assert!(points(&capacity.latency).iter().all(|(_, points)| points.iter().all(|(_, us)| *us >= 900.0)));
+    assert!(capacity.caption().contains("400,000 per second (at 1,000 readers)"), "{}", capacity.caption());
+    assert_eq!(capacity.doubtful.iter().map(|(_, some, all)| (*some, *all)).collect::<Vec<_>>(), [(2, 6)]);
+    let memory = MemoryPerReaders::of(&summary);
+    assert_eq!(memory.descriptors, (12, 0));
+    assert!(
+        memory.caption().ends_with("as few descriptors as before, in all 12 runs."),
+        "{}",
+        memory.caption()
+    );
+    let bytes: Vec<_> = memory.panels.iter().map(|panel| points(panel)[0].1[0].1).collect();
+    assert_eq!(bytes, [2_048.0, 4_096.0], "of the server and of the harness");
+    let best = Figure::CapacityServerCpuPerThousand.of(&experiment.records[0]);
+    assert_eq!(
+        best,
+        Some(500.0),
+        "in milliseconds, of the step that was kept: half a second for a thousand events"
+    );
+    assert_eq!(Figure::WireBytesPerEvent.of(&experiment.records[0]), None, "bytes are of all steps");
+}
+
+#[test]
+fn what_is_doubtful_what_is_nothing_and_what_could_be_more_is_seen_at_its_point() {
+    let mut records = raised();
+    for record in &mut records {
+        let readers = record.parameters.readers;
+        let capacity = record.capacity.as_mut().expect("it was raised");
+        match (record.transport.as_str(), readers) {
+            ("sse", 1_000) => {
+                capacity.steps.truncate(1);
+                (capacity.events_per_second, capacity.deliveries_per_second) = (0.0, 0.0);
+                record.doubtful = vec!["the harness took more CPU; use another".to_owned()];
+            }
+            ("websocket", 10) => {
+                capacity.steps.truncate(1);
+                capacity.ended_by = "most".to_owned();
+            }
+            _ => {}
+        }
+    }
+    let experiment = experiment("latency", fixture::LATENCY, records);
+    let capacity = Capacity::of(&Summary::of(&experiment, &mut Vec::new()));
+    let [sse, websocket] = capacity.deliveries.curves.as_slice() else { panic!("{capacity:?}") };
+    assert_eq!(
+        (sse.points.as_slice(), sse.hollow.as_slice()),
+        ([(10.0, 2_000.0), (1_000.0, 0.0)].as_slice(), [1_000.0].as_slice())
+    );
+    assert_eq!((websocket.at_least.as_slice(), websocket.hollow.len()), ([10.0].as_slice(), 0));
+    assert_eq!(capacity.latency.curves[0].points.len(), 1, "what was not kept has no latency at that rate");
+    let caption = capacity.caption();
+    assert!(caption.contains("Not even the first rate was kept, by readers: SSE with 1,000."), "{caption}");
+    let svg = capacity.draw().expect("drawn");
+    assert!(svg.contains(">0</text>") || svg.contains("\n0\n"), "nothing has a place on the axis");
 }
 
 #[test]

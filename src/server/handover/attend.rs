@@ -74,8 +74,10 @@ impl Writer {
                 }
                 Phase::Open => self.catch_up(key)?,
                 Phase::Answered if stream.is_asked_again() => {
-                    self.give_back(key);
-                    return Ok(());
+                    if !self.asks_again(key)? {
+                        self.give_back(key);
+                        return Ok(());
+                    }
                 }
                 Phase::Answered | Phase::Leaving(_) | Phase::Finished(_) | Phase::Silent(_) => {}
             }

@@ -27,7 +27,8 @@
 //!   cancellation that waits: all that goes with the connection's task. What stays is one small struct.
 //!
 //! A long poll that waits is served so too, as a stream that ends with its first run: its answer is that run, with
-//! the head that HTTP would have given it. Then its connection goes back to HTTP with the next request (`poll`).
+//! the head that HTTP would have given it. Then its connection waits again where the next request is the same but for
+//! the cursor (`again`), and goes back to HTTP with any other (`poll`).
 //!
 //! What a socket is asked for is kept to the least: it is written to without asking whether it has room, and
 //! only one that has none, or has something to be read, rings ([`inbox`]).
@@ -48,8 +49,10 @@
 //! | `stream` | one socket, its cursor, and what it has not taken yet |
 //! | `talk` | the other direction of a WebSocket |
 //! | `poll` | what is different with a poll: its answer, and the way back to HTTP |
+//! | `again` | the same poll once more, without HTTP |
 //! | `wheel` | heartbeats and limits of time, with one timer for all |
 
+mod again;
 mod attend;
 mod crowd;
 pub(crate) mod departure;
@@ -159,6 +162,8 @@ struct Arrival {
     leftover: Bytes,
     /// What HTTP knows of the connection, where it is to come back.
     connection: Option<Arc<Connection>>,
+    /// The request that HTTP let go in the middle of, where that is known to the byte.
+    asked: Option<Bytes>,
     tracked: TaskTrackerToken,
 }
 
@@ -197,20 +202,22 @@ impl Writers {
         Writers { inboxes, tracker }
     }
 
-    /// Takes a stream over, or a poll until its connection's next request.
+    /// Takes a stream over, or a poll until its connection's next request that is not as the one before, which it
+    /// `asked`.
     pub(crate) fn take(
         &self,
         wire: Wire,
         leftover: Bytes,
         handed: Handed,
         connection: Option<&Arc<Connection>>,
+        asked: Option<Bytes>,
     ) {
         let connection = connection.filter(|_| handed.waits.is_some()).cloned();
         let tracked = self.tracker.token();
         let idlest = || self.inboxes.iter().min_by_key(|inbox| inbox.streams());
         let roomy = self.inboxes.iter().find(|inbox| inbox.streams() < TOGETHER).or_else(idlest);
         if let Some(inbox) = roomy {
-            inbox.hand(Arrival { wire, handed, leftover, connection, tracked });
+            inbox.hand(Arrival { wire, handed, leftover, connection, asked, tracked });
         }
     }
 }

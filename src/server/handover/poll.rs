@@ -3,25 +3,26 @@
 //! The answer is an HTTP message like any other. What comes before the body was made by HTTP, with whatever
 //! headers a request from there calls for, and is the same for nearly all who poll a channel: so an answer is made
 //! once for all of them, as a stream's run is. Between two polls the connection stays here too, for hyper's
-//! buffers would be its largest part; the next request is read, and handed on to a new hyper together with the
-//! socket.
+//! buffers would be its largest part. Where the next request is the same again it waits again ([`again`](super::again));
+//! otherwise it is handed on to a new hyper together with the socket.
 
 use std::{
     io::Write as _,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::{
+    again::Request,
     attend::Gone,
     stream::{Phase, Stream},
     writer::Writer,
 };
 use crate::{
-    feed::{Batch, ReadLimit},
+    feed::{Batch, Channel, ReadLimit},
     server::{connection::Connection, polling},
 };
 
@@ -34,7 +35,8 @@ const AHEAD_BYTES: usize = 16 << 10;
 pub(crate) struct Waits {
     /// What its answer holds at most.
     pub(super) limit: ReadLimit,
-    /// When it is answered even if there is nothing to tell.
+    /// How long it waits for something to tell.
+    time: Duration,
     until: Instant,
     /// The head of its answer, but for length and date.
     pub(super) head: Bytes,
@@ -43,7 +45,7 @@ pub(crate) struct Waits {
 impl Waits {
     /// From now on, for so long.
     pub(crate) fn new(limit: ReadLimit, time: Duration) -> Self {
-        Waits { limit, until: Instant::now() + time, head: Bytes::new() }
+        Waits { limit, time, until: Instant::now() + time, head: Bytes::new() }
     }
 }
 
@@ -52,15 +54,37 @@ impl Waits {
 pub(super) struct Poll {
     /// When it is answered even if there is nothing to tell.
     pub(super) until: Instant,
-    head: Bytes,
+    /// How long it waits, from a request on.
+    pub(super) time: Duration,
+    pub(super) limit: ReadLimit,
+    pub(super) head: Bytes,
+    /// Between two polls nobody holds the channel for them.
+    pub(super) channel: Weak<Channel>,
+    /// What it asked, where that is known to the byte.
+    pub(super) request: Option<Arc<Request>>,
     /// What its client said ahead: the next request, or a part of it.
-    ahead: BytesMut,
+    pub(super) ahead: BytesMut,
     connection: Arc<Connection>,
 }
 
 impl Poll {
-    pub(super) fn new(waits: Waits, connection: Arc<Connection>, ahead: Bytes) -> Self {
-        Poll { until: waits.until, head: waits.head, ahead: BytesMut::from(ahead), connection }
+    pub(super) fn new(
+        waits: Waits,
+        channel: Weak<Channel>,
+        connection: Arc<Connection>,
+        ahead: Bytes,
+    ) -> Self {
+        let Waits { limit, time, until, head } = waits;
+        let ahead = BytesMut::from(ahead);
+        Poll { until, time, limit, head, channel, request: None, ahead, connection }
+    }
+
+    /// Takes a request from the front of what was said ahead. The memory goes with the last.
+    pub(super) fn take(&mut self, length: usize) {
+        self.ahead.advance(length);
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
     }
 }
 
@@ -148,10 +172,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        event::Draft,
-        feed::{Channel, Limits},
-    };
+    use crate::{event::Draft, feed::Limits};
 
     #[test]
     fn an_answer_is_as_long_as_it_says() {

@@ -3,15 +3,19 @@
 use std::{
     collections::VecDeque,
     io,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Buf as _, Bytes};
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncRead as _, ReadBuf},
+    time::Instant,
+};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Arrival, Habits, format::Format, inbox::Bell, poll::Poll, talk::Talk};
+use super::{Arrival, Habits, format::Format, inbox::Bell, poll, talk::Talk};
 use crate::{
     event::Cursor,
     server::{connection::Wire, readers::Reader},
@@ -32,7 +36,7 @@ pub(super) struct Stream {
     pub(super) talk: Option<Box<Talk>>,
     pub(super) may_publish: bool,
     /// What is different with a poll.
-    pub(super) poll: Option<Box<Poll>>,
+    pub(super) poll: Option<Box<poll::Poll>>,
     /// Pings since anything was heard.
     pub(super) unanswered: u8,
     /// When the socket took something, or should have been given a sign of life.
@@ -72,9 +76,11 @@ pub(super) enum Phase {
 
 impl Stream {
     pub(super) fn new(arrival: Arrival, bell: Arc<Bell>, now: Instant) -> Self {
-        let Arrival { wire, handed, leftover, connection, tracked } = arrival;
+        let Arrival { wire, handed, leftover, connection, tracked, .. } = arrival;
         let waits = handed.waits.zip(connection);
-        let poll = waits.map(|(waits, connection)| Box::new(Poll::new(waits, connection, leftover)));
+        let channel = Arc::downgrade(&handed.channel);
+        let poll =
+            waits.map(|(waits, connection)| Box::new(poll::Poll::new(waits, channel, connection, leftover)));
         let waker = Waker::from(Arc::clone(&bell));
         Stream {
             wire,
@@ -182,17 +188,15 @@ impl Stream {
     }
 
     /// Reads what there is; `None` where there is nothing, and then the socket rings when there is. No bytes
-    /// is the end.
-    pub(super) fn read<'a>(&self, scratch: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
-        loop {
-            let mut context = Context::from_waker(&self.waker);
-            if self.wire.poll_read_ready(&mut context)?.is_pending() {
-                return Ok(None);
-            }
-            match self.wire.try_read(scratch) {
-                Ok(read) => return Ok(Some(&scratch[..read])),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+    /// is the end. A read that does not fill the memory has emptied the socket, and none more is tried to see that.
+    pub(super) fn read<'a>(&mut self, scratch: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+        let mut context = Context::from_waker(&self.waker);
+        let mut buffer = ReadBuf::new(scratch);
+        match Pin::new(&mut self.wire).poll_read(&mut context, &mut buffer)? {
+            Poll::Pending => Ok(None),
+            Poll::Ready(()) => {
+                let read = buffer.filled().len();
+                Ok(Some(&scratch[..read]))
             }
         }
     }

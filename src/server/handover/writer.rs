@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     mem,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     Arrival, GiveBack, Habits,
+    again::{Request, Requests},
     crowd::{Audience, Crowds},
     inbox::{Bell, Inbox, Note, Post},
     places::Places,
@@ -21,12 +22,11 @@ use super::{
     wheel::Wheel,
 };
 
-/// Members that a crowd's turn comes to, before it is the next crowd's.
+/// Members that a crowd's turn comes to: between two turns the inbox and the clock are looked at, and the runtime's
+/// other tasks have a chance. It is some 200 µs, the longest that a publish waits for a round that is going on.
 const TURN: usize = 32;
 
-/// Turns and notes between two looks at the inbox and at the clock, and a chance for the runtime's other
-/// tasks.
-const TURNS: usize = 8;
+/// Notes between two turns.
 const NOTES: usize = 256;
 
 /// What is read at a time: from one socket after the other, into the same memory.
@@ -38,6 +38,7 @@ pub(super) struct Writer {
     pub(super) habits: Habits,
     pub(super) streams: Places<Box<Stream>>,
     pub(super) crowds: Crowds,
+    requests: Requests,
     /// Crowds that have news, in the order of their turns.
     rounds: VecDeque<u32>,
     notes: VecDeque<Note>,
@@ -67,6 +68,7 @@ impl Writer {
             habits,
             streams: Places::default(),
             crowds: Crowds::default(),
+            requests: Requests::default(),
             rounds: VecDeque::new(),
             notes: VecDeque::new(),
             spare: Post::default(),
@@ -83,6 +85,7 @@ impl Writer {
     /// Takes a stream in, and writes what its reader lacks already.
     fn admit(&mut self, arrival: Arrival) {
         let (opening, leftover) = (arrival.handed.opening.clone(), arrival.leftover.clone());
+        let asked = arrival.asked.as_ref().and_then(|asked| Request::new(asked, arrival.handed.cursor));
         let handed = &arrival.handed;
         let audience = Audience {
             channel: Arc::clone(&handed.channel),
@@ -99,9 +102,11 @@ impl Writer {
         }
         stream.ping_at = self.now + self.habits.heartbeat;
 
-        let bell = |key| Bell::new(&self.inbox, Note::Crowd(key));
-        stream.member = Some(self.crowds.join(audience, key, bell));
+        if let (Some(poll), Some(asked)) = (&mut stream.poll, asked) {
+            poll.request = Some(self.requests.shared(asked));
+        }
         self.streams.put(key, stream);
+        self.join_crowd(key, audience);
         self.open(key, opening, &leftover);
     }
 
@@ -182,6 +187,13 @@ impl Writer {
         }
     }
 
+    /// A stream is told events from here on.
+    pub(super) fn join_crowd(&mut self, key: u32, audience: Audience) {
+        let Some(stream) = self.streams.get(key) else { return };
+        let bell = |key| Bell::new(&self.inbox, Note::Crowd(key));
+        stream.member = Some(self.crowds.join(audience, key, bell));
+    }
+
     /// A stream is told no events any more.
     pub(super) fn leave_crowd(&mut self, key: u32) {
         let Some((crowd_key, place)) = self.streams.get(key).and_then(|stream| stream.member.take()) else {
@@ -252,13 +264,14 @@ impl Future for Writer {
             }
         }
         writer.watch_the_clock(context);
-        for _ in 0..TURNS {
-            let Some(key) = writer.rounds.pop_front() else { break };
+        if let Some(key) = writer.rounds.pop_front() {
             writer.turn(key);
         }
         if !(writer.notes.is_empty() && writer.rounds.is_empty()) {
-            // To the back of the queue, so that the runtime's other tasks have their turn too.
-            context.waker().wake_by_ref();
+            // To the back of the queue, and behind whoever has something to read by now: before it comes back to who
+            // has yielded, the runtime asks its sockets. By waking ourselves we would keep a publisher waiting for the
+            // end of the round, and no two events would ever share a write.
+            let _ = pin!(tokio::task::yield_now()).poll(context);
         }
         Poll::Pending
     }
