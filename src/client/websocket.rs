@@ -61,7 +61,7 @@ struct Hearing {
 /// The connection behind the handshake.
 enum Shaken<'s> {
     /// It is read in the plain way, and may be written to.
-    Socket(WebSocketStream<&'s mut Counted>),
+    Socket(Box<WebSocketStream<&'s mut Counted>>),
     /// It is only read. Some was read ahead.
     Stream(&'s mut Counted, Vec<u8>),
 }
@@ -98,7 +98,7 @@ impl WebSocket {
         // The server is expected to know where reading starts before it answers the handshake.
         teller.open(tally.read_at())?;
         if !listens {
-            return Ok(Shaken::Socket(socket));
+            return Ok(Shaken::Socket(Box::new(socket)));
         }
         let stream = socket.into_inner();
         let ahead = stream.take_held();
@@ -298,7 +298,7 @@ impl Session for WebSocket {
         // What shaking hands takes is much, and needed no longer when the stream is read.
         let over = match Box::pin(self.shake(&mut stream, teller)).await {
             Err(over) => over,
-            Ok(Shaken::Socket(socket)) => Box::pin(self.converse(socket, teller)).await,
+            Ok(Shaken::Socket(socket)) => Box::pin(self.converse(*socket, teller)).await,
             Ok(Shaken::Stream(stream, ahead)) => {
                 let mut frames = Frames::new(config);
                 // Out of the session, whose memory is elsewhere, for as long as the stream lasts.
