@@ -326,7 +326,7 @@ proptest! {
 
 #[test]
 fn servers_of_a_transport_stand_together_in_its_colour() {
-    let servers = ["nchan", "built-in", "ws", "better-sse", "usual-axum", "plain-sse"];
+    let servers = ["nchan", "built-in", "ws", "better-sse", "another", "plain-sse"];
     let record = |client: &str, server: &&str, repetition| {
         let mut record = fixture::blank("latency", client, client, repetition);
         record.target = Some((*server).to_owned());
