@@ -1,9 +1,9 @@
 //! The bound: a reader that does nothing but read.
 //!
 //! One thread waits for a thousand sockets at once and reads whichever has something into the same memory,
-//! which it does not look at. No client of these sockets can cost less, whatever it is written in, so this is
-//! what a client is to be held against; and where it costs more than the server, the kernel's own work for a
-//! receiver (wake it, copy, acknowledge) is more than its work for a sender.
+//! which it does not look at. Hardly any client of these sockets can cost less, whatever it is written in, so this is
+//! what a client is to be held against: nearly all of it is the kernel's own work for a receiver (wake it, copy,
+//! acknowledge).
 
 use std::{
     io::{self, Read as _, Write as _},

@@ -4,14 +4,15 @@
 //! once the subscription stands, and then frames: the length of the data as four bytes, the highest
 //! first, and the data. Nothing else is on the stream, so this is what TCP itself costs.
 
-use std::{convert::Infallible, future::poll_fn, mem, net::SocketAddr, time::Duration};
+use std::{mem, net::SocketAddr, ops::ControlFlow, time::Duration};
 
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
     Cause, Client, Observation, Reconnect, Subscriber,
-    lifecycle::{FAREWELL, Over, Session, Teller, until_stopped},
+    lifecycle::{FAREWELL, Over, Session, Teller},
     limits,
+    listening::{Watch, go_on, listen},
 };
 use crate::{clock::Timestamp, event::DEFAULT_TYPE, link::Counted};
 
@@ -44,7 +45,7 @@ impl Session for Floor {
             },
             () = context.stop.cancelled() => return Over::Stopped,
         };
-        let over = until_stopped(&context.stop, read(&mut stream, &self.greeting, teller)).await;
+        let over = read(&mut stream, &self.greeting, teller).await;
         if matches!(over, Over::Stopped) {
             stream.close(FAREWELL).await;
         }
@@ -52,25 +53,23 @@ impl Session for Floor {
     }
 }
 
-async fn read(stream: &mut Counted, greeting: &str, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
-    let broken = |error: std::io::Error| Over::Lost(Cause::Broken(error.to_string()));
-    stream.write_all(greeting.as_bytes()).await.map_err(broken)?;
-    let (tally, mut begun) = (stream.tally(), Vec::new());
-    loop {
-        let heard = poll_fn(|cx| {
-            stream.poll_read_shared(cx, |bytes| {
-                if !bytes.is_empty() {
-                    return hear(&mut begun, bytes, tally.read_at(), teller);
-                }
-                Err(Over::Lost(if begun.is_empty() {
-                    Cause::Closed(None)
-                } else {
-                    Cause::Broken("the stream ended in the middle of a frame".to_owned())
-                }))
-            })
-        });
-        heard.await.map_err(broken)??;
+async fn read(stream: &mut Counted, greeting: &str, teller: &mut Teller<'_>) -> Over {
+    // It is too short for any socket to be too full for it.
+    if let Err(error) = stream.write_all(greeting.as_bytes()).await {
+        return Over::Lost(Cause::Broken(error.to_string()));
     }
+    let (mut watch, mut begun) = (Watch::new(teller.context, None), Vec::new());
+    let heard = listen(stream, &mut watch, |at, bytes| {
+        if !bytes.is_empty() {
+            return go_on(hear(&mut begun, bytes, at, teller));
+        }
+        ControlFlow::Break(Over::Lost(if begun.is_empty() {
+            Cause::Closed(None)
+        } else {
+            Cause::Broken("the stream ended in the middle of a frame".to_owned())
+        }))
+    });
+    heard.await.unwrap_or_else(|over| over)
 }
 
 /// Tells what bytes complete; what has `begun` of a frame is kept for the next ones.

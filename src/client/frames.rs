@@ -28,7 +28,10 @@ pub(super) enum Said<'a> {
 /// Reads frames from bytes, whatever the pieces in which these come.
 #[derive(Debug)]
 pub(super) struct Frames {
-    config: WebSocketConfig,
+    /// Has the rules made; a value of it would be most of what is touched at each frame.
+    config: fn() -> WebSocketConfig,
+    /// The longest message, in bytes.
+    most: u64,
     /// The beginning of a frame that has not come whole.
     begun: Vec<u8>,
     /// What knows the rules, while it is needed.
@@ -59,8 +62,9 @@ enum Look {
 }
 
 impl Frames {
-    pub(super) fn new(config: WebSocketConfig) -> Self {
-        Frames { config, begun: Vec::new(), rules: None, for_rules: 0, first: 0, is_fragmented: false }
+    pub(super) fn new(config: fn() -> WebSocketConfig) -> Self {
+        let most = config().max_message_size.map_or(u64::MAX, |most| most as u64);
+        Frames { config, most, begun: Vec::new(), rules: None, for_rules: 0, first: 0, is_fragmented: false }
     }
 
     /// Hears bytes and tells what they complete. What is to be answered is added to `answers`, whatever comes of
@@ -141,8 +145,7 @@ impl Frames {
         };
         let is_masked = second & 0x80 != 0;
         let length = payload.saturating_add(head as u64 + if is_masked { 4 } else { 0 });
-        let is_short = self.config.max_message_size.is_none_or(|most| payload <= most as u64);
-        if first != TEXT || is_masked || self.is_fragmented || !is_short {
+        if first != TEXT || is_masked || self.is_fragmented || payload > self.most {
             return Look::Other(length);
         }
         let end = usize::try_from(length).unwrap_or(usize::MAX);
@@ -176,7 +179,7 @@ impl Frames {
         tell: &mut impl FnMut(Said<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_rules -= bytes.len() as u64;
-        let new = || Box::new(WebSocketContext::new(Role::Client, Some(self.config)));
+        let new = || Box::new(WebSocketContext::new(Role::Client, Some((self.config)())));
         let rules = self.rules.get_or_insert_with(new);
         let mut ends = Ends { incoming: bytes, answers };
         loop {
@@ -244,7 +247,7 @@ mod tests {
 
     /// What is said in pieces of these lengths, a line each, and what is answered.
     fn told(bytes: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
-        let (mut frames, mut lines, mut answers) = (Frames::new(config()), Vec::new(), Vec::new());
+        let (mut frames, mut lines, mut answers) = (Frames::new(config), Vec::new(), Vec::new());
         let mut rest = bytes;
         for cut in cuts.iter().copied().chain([bytes.len()]) {
             let (piece, left) = rest.split_at(cut.min(rest.len()));
@@ -327,7 +330,7 @@ mod tests {
     fn after_a_ping_texts_are_told_where_they_lie_again() {
         let mut bytes = Vec::new();
         Frame::ping("x").format(&mut bytes).expect("memory takes it");
-        let mut frames = Frames::new(config());
+        let mut frames = Frames::new(config);
         let mut answers = Vec::new();
         let mut places = Vec::new();
         bytes.extend(b"\x81\x02hi");

@@ -1,12 +1,12 @@
 //! What all clients do alike: connect, live, lose the connection, wait, and connect again.
 
-use std::{convert::Infallible, future::Future, ops::ControlFlow, time::Duration};
+use std::{future::Future, ops::ControlFlow, time::Duration};
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{Cause, Context, End, Observation, Observer, Reconnect, backoff};
-use crate::{clock::Timestamp, link::Tally};
+use crate::clock::Timestamp;
 
 /// How long an orderly stop waits for the other side's last bytes.
 pub(super) const FAREWELL: Duration = Duration::from_millis(200);
@@ -60,11 +60,12 @@ pub(super) struct Teller<'a> {
 
 /// Runs sessions until one ends for good or the policy gives up.
 pub(super) async fn live(
-    mut session: impl Session,
+    mut session: Box<impl Session>,
     reconnect: Reconnect,
-    context: &Context,
+    context: Context,
     observer: &mut dyn Observer,
 ) -> End {
+    let context = &context;
     let mut random = SmallRng::seed_from_u64(context.seed);
     let mut teller = Teller { context, observer, attempts: 0, waits: 0, is_open: false };
     loop {
@@ -144,15 +145,15 @@ impl Teller<'_> {
 ///
 /// The reading is dropped where it stands, but not what it borrows: the caller still has the connection,
 /// to close it as it deserves.
-pub(super) async fn until_stopped(
+pub(super) async fn until_stopped<T>(
     stop: &CancellationToken,
-    reading: impl Future<Output = Result<Infallible, Over>>,
-) -> Over {
+    reading: impl Future<Output = Result<T, Over>>,
+) -> Result<T, Over> {
     tokio::select! {
         // Stop first: a stream that never pauses must not keep it from being heard.
         biased;
-        () = stop.cancelled() => Over::Stopped,
-        Err(over) = reading => over,
+        () = stop.cancelled() => Err(Over::Stopped),
+        done = reading => done,
     }
 }
 
@@ -166,33 +167,5 @@ pub(super) async fn within<T>(
         Some(limit) => {
             tokio::time::timeout(limit, step).await.unwrap_or(Err(Over::Lost(Cause::Silent(limit))))
         }
-    }
-}
-
-/// Drives reading on a connection until it is over or quiet for longer than the limit, if there is one.
-pub(super) async fn unless_quiet(
-    limit: Option<Duration>,
-    context: &Context,
-    tally: &Tally,
-    reading: impl Future<Output = Result<Infallible, Over>>,
-) -> Result<Infallible, Over> {
-    tokio::select! {
-        biased;
-        over = reading => over,
-        cause = quiet(limit, context, tally) => Err(Over::Lost(cause)),
-    }
-}
-
-/// Resolves when nothing was read on a connection for as long as the limit says.
-///
-/// It looks at the connection's own record of when it last read, so that an event costs no timer.
-async fn quiet(limit: Option<Duration>, context: &Context, tally: &Tally) -> Cause {
-    let Some(limit) = limit else { return std::future::pending().await };
-    loop {
-        let due = tally.read_at() + limit;
-        if due <= context.clock.now() {
-            return Cause::Silent(limit);
-        }
-        context.clock.sleep_until(due).await;
     }
 }

@@ -16,12 +16,15 @@
 //! | `message` | what a WebSocket message says |
 //! | `dialect` | how somebody else's server says it |
 //! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
-//! | `chunks`, `frames` | bodies and frames read where they lie, once HTTP has let go of the connection |
+//! | `chunks`, `blocks`, `frames` | bodies, blocks and frames read where they lie, once HTTP has let go of the connection |
+//! | `listening`, `quiet` | waiting for a stream, with an ear for the word to stop and a limit to quiet |
 //! | `refusal` | what a server says when it does not give what was asked for |
+//! | `websocket_error` | why a WebSocket is over |
 //! | `limits` | what a server can make a client hold |
 
 mod answer;
 pub mod backoff;
+mod blocks;
 mod chunks;
 pub mod dialect;
 mod driver;
@@ -31,14 +34,17 @@ mod frames;
 mod http;
 mod lifecycle;
 mod limits;
+mod listening;
 mod long_poll;
 mod message;
 mod poll;
 pub mod publish;
+mod quiet;
 mod refusal;
 mod short_poll;
 mod sse;
 mod websocket;
+mod websocket_error;
 
 use std::{future::Future, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
@@ -169,14 +175,16 @@ pub fn subscriber(transport: Transport, subscription: Subscription) -> Box<dyn S
 }
 
 /// A session and what it does when it is lost.
+///
+/// The session is in memory of its own, away from the future that is polled at each wake-up.
 struct Client<S> {
-    session: S,
+    session: Box<S>,
     reconnect: Reconnect,
 }
 
 impl<S: Session + 'static> Client<S> {
     fn boxed(session: S, reconnect: Reconnect) -> Box<dyn Subscriber> {
-        Box::new(Client { session, reconnect })
+        Box::new(Client { session: Box::new(session), reconnect })
     }
 }
 
@@ -186,7 +194,7 @@ impl<S: Session + 'static> Subscriber for Client<S> {
         context: Context,
         observer: &'a mut dyn Observer,
     ) -> Pin<Box<dyn Future<Output = End> + Send + 'a>> {
-        Box::pin(async move { live(self.session, self.reconnect, &context, observer).await })
+        Box::pin(live(self.session, self.reconnect, context, observer))
     }
 }
 

@@ -49,7 +49,7 @@ impl Session for ShortPoll {
 
     async fn run(&mut self, teller: &mut Teller<'_>) -> Over {
         let mut slot = None;
-        let over = until_stopped(&teller.context.stop.clone(), self.read(&mut slot, teller)).await;
+        let Err(over) = until_stopped(&teller.context.stop.clone(), self.read(&mut slot, teller)).await;
         Http::leave(slot, &over).await;
         if !self.policy.resume {
             self.poll.forget();

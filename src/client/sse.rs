@@ -12,53 +12,61 @@
 //! where it was read, in memory that all connections share. The plain way, which asks hyper for each piece of
 //! the body, is what most clients do, and stays beside it ([`Policy::plain`](super::Policy::plain)).
 
-use std::{convert::Infallible, future::poll_fn, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{convert::Infallible, mem, num::NonZeroUsize, ops::ControlFlow, sync::Arc, time::Duration};
 
-use bytes::Buf;
 use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
-use sse_core::{MessageEvent, SseDecoder, SseEvent};
 
 use super::{
     Cause, Context, Observation, Reconnect, Subscription,
+    blocks::{Blocks, Said, TooLarge},
     chunks::{Body, Found},
     dialect::Dialect,
     http::{Answer, Get, Http, incomplete},
-    lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
+    lifecycle::{FAREWELL, Over, Session, Teller, until_stopped, within},
     limits,
+    listening::{Watch, go_on, listen},
+    quiet::unless_quiet,
 };
 use crate::{clock::Timestamp, event::GAP_TYPE, link::Counted};
 
 pub(super) struct Sse {
     subscription: Subscription,
-    decoder: SseDecoder,
-    reconnection_time: Duration,
+    hearing: Hearing,
     connected_before: bool,
 }
 
-/// The connection: in HTTP's hands, and then out of them.
-#[derive(Default)]
-struct Line {
-    http: Option<Http>,
-    stream: Option<Counted>,
+/// What a stream's bytes are told with, and what they change.
+///
+/// It is little, so that it lies beside the rest of what a wake-up needs while a stream is read: what is not in the
+/// processor's cache is fetched at once.
+struct Hearing {
+    blocks: Blocks,
+    dialect: Option<Arc<Dialect>>,
+    reconnection_time: Duration,
+}
+
+/// The connection, in HTTP's hands or out of them.
+enum Line {
+    /// The answer's body is to be read in the plain way.
+    Http(Response<Incoming>),
+    /// So is the body on this stream, some of which was read ahead.
+    Stream(Counted, Body, Vec<u8>),
 }
 
 impl Sse {
     pub(super) fn new(subscription: Subscription) -> Self {
-        let limit = NonZeroUsize::new(limits::EVENT_BYTES).unwrap_or(NonZeroUsize::MIN);
-        Sse {
-            decoder: SseDecoder::with_limit(limit),
-            reconnection_time: subscription.policy.reconnection_time,
-            subscription,
-            connected_before: false,
-        }
+        let dialect = subscription.dialect.clone();
+        let hearing = Hearing::new(dialect, subscription.policy.reconnection_time);
+        Sse { hearing, subscription, connected_before: false }
     }
 
-    async fn read(&mut self, line: &mut Line, teller: &mut Teller<'_>) -> Result<Infallible, Over> {
+    /// Connects, and tells that the stream has begun.
+    async fn open(&mut self, slot: &mut Option<Http>, teller: &mut Teller<'_>) -> Result<Line, Over> {
         let limit = self.subscription.policy.quiet_limit;
-        let response = within(limit, self.ask(&mut line.http, teller.context)).await?;
+        let response = within(limit, self.ask(slot, teller.context)).await?;
         // A connection that has answered is in its slot.
-        let Some(http) = &mut line.http else { return Err(Over::Lost(Cause::Closed(None))) };
+        let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
         let page_returns =
             !matches!(self.subscription.policy.reconnect, Reconnect::Standard | Reconnect::Never);
         let failed = |cause| {
@@ -73,102 +81,48 @@ impl Sse {
         }
         require_event_stream(&response).map_err(failed)?;
         teller.open(http.tally.read_at())?;
-        let (context, tally) = (teller.context, Arc::clone(&http.tally));
         let body = Body::of(response.version(), response.headers());
         if let Some(body) = body.filter(|_| !self.subscription.policy.plain)
-            && let Some((stream, ahead)) = Http::let_go(&mut line.http)
+            && let Some((stream, ahead)) = Http::let_go(slot)
         {
-            let stream = line.stream.insert(stream);
-            return unless_quiet(limit, context, &tally, self.listen(stream, body, &ahead, teller)).await;
+            return Ok(Line::Stream(stream, body, ahead));
         }
-        let Some(http) = &mut line.http else { return Err(Over::Lost(Cause::Closed(None))) };
-        tally.let_through();
-        unless_quiet(limit, context, &tally, self.follow(http, response.into_body(), teller)).await
-    }
-
-    /// Reads the stream to its end, out of HTTP's hands. Some of it was read ahead.
-    async fn listen(
-        &mut self,
-        stream: &mut Counted,
-        mut body: Body,
-        ahead: &[u8],
-        teller: &mut Teller<'_>,
-    ) -> Result<Infallible, Over> {
-        let tally = stream.tally();
-        self.hear(&mut body, ahead, tally.read_at(), teller)?;
-        loop {
-            let heard = poll_fn(|cx| {
-                stream.poll_read_shared(cx, |bytes| {
-                    if !bytes.is_empty() {
-                        return self.hear(&mut body, bytes, tally.read_at(), teller);
-                    }
-                    Err(Over::Lost(if body.may_end() { Cause::Closed(None) } else { incomplete() }))
-                })
-            });
-            heard.await.map_err(|error| Over::Lost(Cause::Broken(error.to_string())))??;
+        if let Some(http) = slot {
+            http.tally.let_through();
         }
-    }
-
-    /// Tells what bytes of the connection say.
-    fn hear(
-        &mut self,
-        body: &mut Body,
-        mut bytes: &[u8],
-        at: Timestamp,
-        teller: &mut Teller<'_>,
-    ) -> Result<(), Over> {
-        loop {
-            match body.next(&mut bytes) {
-                Ok(Found::Data(mut piece)) => self.decode(&mut piece, at, teller)?,
-                Ok(Found::Nothing) => return Ok(()),
-                Ok(Found::End) => return Err(Over::Lost(Cause::Closed(None))),
-                Err(broken) => return Err(Over::Lost(Cause::Broken(broken.to_string()))),
-            }
-        }
+        Ok(Line::Http(response))
     }
 
     /// Reads the stream to its end, in the plain way.
     async fn follow(
         &mut self,
-        http: &mut Http,
+        slot: &mut Option<Http>,
         mut body: Incoming,
         teller: &mut Teller<'_>,
     ) -> Result<Infallible, Over> {
-        while let Some(chunk) = http.chunk(&mut body).await {
-            let mut chunk = chunk.map_err(Over::Lost)?;
-            self.decode(&mut chunk, http.tally.read_at(), teller)?;
-        }
-        Err(Over::Lost(Cause::Closed(None)))
-    }
-
-    /// Tells what a piece of the stream completes.
-    fn decode(&mut self, piece: &mut impl Buf, at: Timestamp, teller: &mut Teller<'_>) -> Result<(), Over> {
-        while let Some(event) = self.decoder.next(piece) {
-            // To skip an event that is too large would be to lose it without a word, and to ask again would
-            // bring it again.
-            match event.map_err(|_| Over::Fatal(limits::too_large("an event", limits::EVENT_BYTES)))? {
-                SseEvent::Retry(millis) => {
-                    self.reconnection_time = Duration::from_millis(millis.into());
-                }
-                SseEvent::Message(message) => {
-                    tell(at, &message, self.subscription.dialect.as_deref(), teller)?;
-                }
+        let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
+        let (limit, context, tally) =
+            (self.subscription.policy.quiet_limit, teller.context, Arc::clone(&http.tally));
+        let reading = async {
+            while let Some(chunk) = http.chunk(&mut body).await {
+                self.hearing.decode(&chunk.map_err(Over::Lost)?, tally.read_at(), teller)?;
             }
-        }
-        Ok(())
+            Err(Over::Lost(Cause::Closed(None)))
+        };
+        unless_quiet(limit, context, &tally, reading).await
     }
 
     async fn ask(&mut self, slot: &mut Option<Http>, context: &Context) -> Result<Response<Incoming>, Over> {
         let resume = self.subscription.policy.resume;
         if self.connected_before && !resume {
-            self.decoder.clear();
+            self.hearing.blocks.forget_id();
         }
         // An event that was cut in its middle is not dispatched, and its id does not count.
-        self.decoder.reconnect();
+        self.hearing.blocks.begin_again();
         // The URL stays what it was; where both are there, Last-Event-ID is to win.
         let after = self.subscription.after.as_deref().filter(|_| !self.connected_before || resume);
         let after = after.map(|after| ("after", after));
-        let last: Option<Arc<str>> = self.decoder.last_event_id().cloned();
+        let last = self.hearing.blocks.id().map(str::to_owned);
         let mut headers =
             vec![(header::ACCEPT, &b"text/event-stream"[..]), (header::CACHE_CONTROL, &b"no-store"[..])];
         if let Some(last) = &last {
@@ -186,42 +140,117 @@ impl Sse {
     }
 }
 
+impl Hearing {
+    fn new(dialect: Option<Arc<Dialect>>, reconnection_time: Duration) -> Self {
+        let limit = NonZeroUsize::new(limits::EVENT_BYTES).unwrap_or(NonZeroUsize::MIN);
+        Hearing { blocks: Blocks::new(limit), dialect, reconnection_time }
+    }
+
+    /// Tells what bytes of the connection say.
+    fn hear(
+        &mut self,
+        body: &mut Body,
+        mut bytes: &[u8],
+        at: Timestamp,
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Over> {
+        loop {
+            match body.next(&mut bytes) {
+                Ok(Found::Data(piece)) => self.decode(piece, at, teller)?,
+                Ok(Found::Nothing) => return Ok(()),
+                Ok(Found::End) => return Err(Over::Lost(Cause::Closed(None))),
+                Err(broken) => return Err(Over::Lost(Cause::Broken(broken.to_string()))),
+            }
+        }
+    }
+
+    /// Tells what a piece of the stream completes.
+    fn decode(&mut self, piece: &[u8], at: Timestamp, teller: &mut Teller<'_>) -> Result<(), Over> {
+        let Hearing { blocks, dialect, reconnection_time } = self;
+        blocks.hear(piece, |said| match said {
+            Said::Retry(time) => {
+                *reconnection_time = time;
+                Ok(())
+            }
+            Said::Event { id, kind, data } => tell(at, id, kind, data, dialect.as_deref(), teller),
+        })
+    }
+}
+
 impl Session for Sse {
     fn standard_wait(&self) -> Option<Duration> {
-        Some(self.reconnection_time)
+        Some(self.hearing.reconnection_time)
     }
 
     async fn run(&mut self, teller: &mut Teller<'_>) -> Over {
-        let mut line = Line::default();
-        let over = until_stopped(&teller.context.stop.clone(), self.read(&mut line, teller)).await;
-        Http::leave(line.http, &over).await;
-        // In an orderly way where that is ours to choose.
-        if let (Some(stream), Over::Stopped | Over::Fatal(_)) = (line.stream, &over) {
-            stream.close(FAREWELL).await;
-        }
+        let (context, mut slot) = (teller.context, Box::new(None));
+        // What connecting takes is much, and needed no longer when the stream is read.
+        let opening = Box::pin(self.open(&mut slot, teller));
+        let over = match until_stopped(&context.stop, opening).await {
+            Err(over) => over,
+            Ok(Line::Http(response)) => {
+                let following = Box::pin(self.follow(&mut slot, response.into_body(), teller));
+                let Err(over) = until_stopped(&context.stop, following).await;
+                over
+            }
+            Ok(Line::Stream(mut stream, mut body, ahead)) => {
+                let mut watch = Watch::new(context, self.subscription.policy.quiet_limit);
+                // Out of the session, whose memory is elsewhere, for as long as the stream lasts.
+                let idle = Hearing::new(None, Duration::ZERO);
+                let mut hearing = mem::replace(&mut self.hearing, idle);
+                let over = match hearing.hear(&mut body, &ahead, stream.read_at(), teller) {
+                    Err(over) => over,
+                    Ok(()) => {
+                        let heard = listen(&mut stream, &mut watch, |at, bytes| {
+                            if !bytes.is_empty() {
+                                return go_on(hearing.hear(&mut body, bytes, at, teller));
+                            }
+                            let cause = if body.may_end() { Cause::Closed(None) } else { incomplete() };
+                            ControlFlow::Break(Over::Lost(cause))
+                        });
+                        heard.await.unwrap_or_else(|over| over)
+                    }
+                };
+                self.hearing = hearing;
+                // In an orderly way where that is ours to choose.
+                if matches!(over, Over::Stopped | Over::Fatal(_)) {
+                    Box::pin(stream.close(FAREWELL)).await;
+                }
+                over
+            }
+        };
+        Box::pin(Http::leave(*slot, &over)).await;
         over
+    }
+}
+
+impl From<TooLarge> for Over {
+    /// To skip an event that is too large would be to lose it without a word, and to ask again would bring it
+    /// again.
+    fn from(_: TooLarge) -> Over {
+        Over::Fatal(limits::too_large("an event", limits::EVENT_BYTES))
     }
 }
 
 fn tell(
     at: Timestamp,
-    message: &MessageEvent,
+    id: Option<&str>,
+    kind: &str,
+    data: &str,
     dialect: Option<&Dialect>,
     teller: &mut Teller<'_>,
 ) -> Result<(), Over> {
     // The id is the standard's own; only the data may be wrapped.
     if let Some(dialect) = dialect.filter(|dialect| dialect.data.is_some()) {
-        let Some(told) = dialect.event(&message.data) else { return Ok(()) };
-        let id = message.last_event_id.as_deref();
-        return teller.tell(at, &Observation::Event { id, kind: &message.event, data: &told.data });
+        let Some(told) = dialect.event(data) else { return Ok(()) };
+        return teller.tell(at, &Observation::Event { id, kind, data: &told.data });
     }
-    if message.event == GAP_TYPE
-        && let Ok(gap) = serde_json::from_str(&message.data)
+    if kind == GAP_TYPE
+        && let Ok(gap) = serde_json::from_str(data)
     {
         return teller.tell(at, &Observation::Gap(gap));
     }
-    let id = message.last_event_id.as_deref();
-    teller.tell(at, &Observation::Event { id, kind: &message.event, data: &message.data })
+    teller.tell(at, &Observation::Event { id, kind, data })
 }
 
 /// Parameters such as `charset` make no difference: the stream is UTF-8 whatever they say.

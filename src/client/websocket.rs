@@ -7,8 +7,9 @@
 //! lies (`frames`), in memory that all connections share. The plain way stays beside it
 //! ([`Policy::plain`]), and is how one reads that also sends.
 
-use std::{convert::Infallible, future::poll_fn, sync::Arc, time::Duration};
+use std::{convert::Infallible, mem, ops::ControlFlow, sync::Arc, time::Duration};
 
+use compact_str::CompactString;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Request, header};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -17,7 +18,7 @@ use tungstenite::{
     Error,
     error::ProtocolError,
     handshake::client::generate_key,
-    protocol::{CloseFrame, Message as Frame, Role, WebSocketConfig},
+    protocol::{Message as Frame, Role, WebSocketConfig},
 };
 
 use super::{
@@ -25,11 +26,13 @@ use super::{
     dialect::Dialect,
     endpoint::{Endpoint, request_target},
     frames::{Frames, Said},
-    lifecycle::{FAREWELL, Over, Session, Teller, unless_quiet, until_stopped, within},
+    lifecycle::{FAREWELL, Over, Session, Teller, until_stopped, within},
     limits,
+    listening::{Watch, listen},
     message::{self, Message},
     publish::Outbox,
-    refusal::refusal,
+    quiet::unless_quiet,
+    websocket_error::{describe, lost, refused},
 };
 use crate::{
     clock::Timestamp,
@@ -40,11 +43,27 @@ use crate::{
 pub(super) struct WebSocket {
     url: url::Url,
     policy: Policy,
+    hearing: Hearing,
+}
+
+/// What messages are told with, and what they change.
+///
+/// It is little, so that it lies beside the rest of what a wake-up needs while a stream is read, as in `sse`.
+#[derive(Default)]
+struct Hearing {
     /// Where it stands; `None` until the server has said, and always with servers that never do.
-    cursor: Option<String>,
+    cursor: Option<CompactString>,
     /// What is to be sent on the same connection.
     outbox: Outbox,
     dialect: Option<Arc<Dialect>>,
+}
+
+/// The connection behind the handshake.
+enum Shaken<'s> {
+    /// It is read in the plain way, and may be written to.
+    Socket(Box<WebSocketStream<&'s mut Counted>>),
+    /// It is only read. Some was read ahead.
+    Stream(&'s mut Counted, Vec<u8>),
 }
 
 impl WebSocket {
@@ -55,93 +74,46 @@ impl WebSocket {
     /// One that also sends what is put into the outbox.
     pub(super) fn sending(subscription: Subscription, outbox: Outbox) -> Self {
         let Subscription { url, after, policy, dialect } = subscription;
-        WebSocket { url, policy, cursor: after, outbox, dialect }
+        let cursor = after.map(CompactString::from);
+        WebSocket { url, policy, hearing: Hearing { cursor, outbox, dialect } }
     }
 
-    async fn read(&mut self, stream: &mut Counted, teller: &mut Teller<'_>) -> Over {
-        let (context, limit) = (teller.context, self.policy.quiet_limit);
-        let tally = stream.tally();
-        let request = match self.request() {
-            Ok(request) => request,
-            Err(cause) => return Over::Fatal(cause),
-        };
+    /// Shakes hands, and tells that the subscription stands.
+    async fn shake<'s>(
+        &mut self,
+        stream: &'s mut Counted,
+        teller: &mut Teller<'_>,
+    ) -> Result<Shaken<'s>, Over> {
+        let (context, tally) = (teller.context, stream.tally());
+        let request = self.request().map_err(Over::Fatal)?;
         tally.begin_request();
-        let listens = !self.policy.plain && !self.outbox.may_send();
+        let listens = !self.policy.plain && !self.hearing.outbox.may_send();
         if listens {
             // Whoever shakes hands would keep what the server says right behind its answer.
             tally.hold_behind_head();
         }
         let shaking = client_async_with_config(request, stream, Some(config()));
-        let shaking = within(limit, async { shaking.await.map_err(|error| refused(&error)) });
-        let (mut socket, _) = tokio::select! {
-            shaken = shaking => match shaken {
-                Ok(shaken) => shaken,
-                Err(over) => return over,
-            },
-            () = context.stop.cancelled() => return Over::Stopped,
-        };
+        let shaking = async { shaking.await.map_err(|error| refused(&error)) };
+        let (socket, _) = until_stopped(&context.stop, within(self.policy.quiet_limit, shaking)).await?;
         // The server is expected to know where reading starts before it answers the handshake.
-        if let Err(over) = teller.open(tally.read_at()) {
-            return over;
-        }
+        teller.open(tally.read_at())?;
         if !listens {
-            let following = self.follow(&mut socket, &tally, teller);
-            let following = unless_quiet(limit, context, &tally, following);
-            let over = until_stopped(&context.stop, following).await;
-            if matches!(over, Over::Stopped) {
-                farewell(&mut socket).await;
-            }
-            return over;
+            return Ok(Shaken::Socket(Box::new(socket)));
         }
         let stream = socket.into_inner();
         let ahead = stream.take_held();
-        let mut frames = Frames::new(config());
-        let listening = self.listen(stream, &mut frames, &ahead, teller);
-        let listening = unless_quiet(limit, context, &tally, listening);
-        let over = until_stopped(&context.stop, listening).await;
-        if matches!(over, Over::Stopped) {
-            let (begun, config) = (frames.into_begun(), Some(config()));
-            farewell(&mut WebSocketStream::from_partially_read(stream, begun, Role::Client, config).await)
-                .await;
-        }
-        over
+        Ok(Shaken::Stream(stream, ahead))
     }
 
-    /// Hears messages until the connection is over. Some was read ahead.
-    async fn listen(
-        &mut self,
-        stream: &mut Counted,
-        frames: &mut Frames,
-        ahead: &[u8],
-        teller: &mut Teller<'_>,
-    ) -> Result<Infallible, Over> {
-        let (tally, mut answers, mut is_first) = (stream.tally(), Vec::new(), true);
-        let mut hear = |bytes: &[u8], answers: &mut Vec<u8>| {
-            let at = tally.read_at();
-            frames.hear(bytes, answers, lost, |said| match said {
-                Said::Text(text) => self.tell_text(at, text, std::mem::take(&mut is_first), teller),
-                Said::Other(frame) => self.tell(at, &frame, &mut is_first, teller),
-            })
-        };
-        let mut heard = hear(ahead, &mut answers);
-        loop {
-            if !answers.is_empty() {
-                let written = stream.write_all(&answers).await;
-                answers.clear();
-                // An end that was heard is the reason for this one.
-                heard = heard.and(written.map_err(|error| lost(&Error::Io(error))));
-            }
-            heard?;
-            let read = poll_fn(|cx| {
-                stream.poll_read_shared(cx, |bytes| {
-                    if bytes.is_empty() {
-                        return Err(lost(&Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)));
-                    }
-                    hear(bytes, &mut answers)
-                })
-            });
-            heard = read.await.map_err(|error| lost(&Error::Io(error)))?;
+    /// Reads and sends in the plain way until the connection is over.
+    async fn converse(&mut self, mut socket: WebSocketStream<&mut Counted>, teller: &mut Teller<'_>) -> Over {
+        let (context, limit, tally) = (teller.context, self.policy.quiet_limit, socket.get_ref().tally());
+        let following = unless_quiet(limit, context, &tally, self.follow(&mut socket, &tally, teller));
+        let Err(over) = until_stopped(&context.stop, following).await;
+        if matches!(over, Over::Stopped) {
+            farewell(&mut socket).await;
         }
+        over
     }
 
     /// Reads messages until the connection is over, in the plain way, and sends what is to be sent.
@@ -153,12 +125,12 @@ impl WebSocket {
     ) -> Result<Infallible, Over> {
         let mut is_first = true;
         // What was sent on an earlier connection will not be answered on this one.
-        self.outbox.forget();
+        self.hearing.outbox.forget();
         loop {
             let frame = tokio::select! {
                 biased;
                 frame = socket.next() => frame,
-                text = self.outbox.next() => {
+                text = self.hearing.outbox.next() => {
                     socket.send(Frame::text(text)).await.map_err(|error| lost(&error))?;
                     continue;
                 }
@@ -166,7 +138,7 @@ impl WebSocket {
             let Some(frame) = frame else { break };
             let at = tally.read_at();
             let frame = frame.map_err(|error| lost(&error))?;
-            let told = self.tell(at, &frame, &mut is_first, teller);
+            let told = self.hearing.tell(at, &frame, &mut is_first, teller);
             if frame.is_close() {
                 // The answer to the close frame has still to go out. The server's end of the TCP connection,
                 // which follows, is no news.
@@ -175,6 +147,78 @@ impl WebSocket {
             told?;
         }
         Err(Over::Lost(Cause::Closed(None)))
+    }
+
+    fn request(&self) -> Result<Request<()>, Cause> {
+        let endpoint = Endpoint::of(&self.url)?;
+        let host = endpoint.host_header();
+        let name = match &self.hearing.dialect {
+            None => Some("after"),
+            Some(dialect) => dialect.after.as_deref(),
+        };
+        let after = name.zip(self.hearing.cursor.as_deref());
+        // tungstenite wants an absolute URI, of which it sends the path and query.
+        Request::get(format!("ws://{host}{}", request_target(&self.url, after.as_slice())))
+            .header(header::HOST, host)
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, generate_key())
+            .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")))
+            .body(())
+            .map_err(|error| Cause::Refused(format!("{} makes no request: {error}", self.url)))
+    }
+}
+
+impl Hearing {
+    /// Hears messages until the connection is over. Some was read ahead.
+    async fn listen(
+        &mut self,
+        stream: &mut Counted,
+        frames: &mut Frames,
+        ahead: Vec<u8>,
+        watch: &mut Watch,
+        teller: &mut Teller<'_>,
+    ) -> Over {
+        let context = teller.context;
+        let (mut answers, mut is_first, read_at) = (Vec::new(), true, stream.read_at());
+        let mut hear = |at, bytes: &[u8], answers: &mut Vec<u8>| {
+            frames.hear(bytes, answers, lost, |said| match said {
+                Said::Text(text) => self.tell_text(at, text, mem::take(&mut is_first), teller),
+                Said::Other(frame) => self.tell(at, &frame, &mut is_first, teller),
+            })
+        };
+        let mut heard = hear(read_at, &ahead, &mut answers);
+        drop(ahead);
+        loop {
+            if !answers.is_empty() {
+                let writing =
+                    async { stream.write_all(&answers).await.map_err(|error| lost(&Error::Io(error))) };
+                let written = Box::pin(until_stopped(&context.stop, writing)).await;
+                answers.clear();
+                // An end that was heard is the reason for this one.
+                heard = heard.and(written);
+            }
+            if let Err(over) = heard {
+                return over;
+            }
+            let listening = listen(stream, watch, |at, bytes| {
+                if bytes.is_empty() {
+                    return ControlFlow::Break(Err(lost(&Error::Protocol(
+                        ProtocolError::ResetWithoutClosingHandshake,
+                    ))));
+                }
+                match hear(at, bytes, &mut answers) {
+                    // These are to be written before more is read.
+                    Ok(()) if answers.is_empty() => ControlFlow::Continue(()),
+                    heard => ControlFlow::Break(heard),
+                }
+            });
+            heard = match listening.await {
+                Ok(heard) => heard,
+                Err(over) => return over,
+            };
+        }
     }
 
     /// Tells what a message says.
@@ -186,7 +230,7 @@ impl WebSocket {
         teller: &mut Teller<'_>,
     ) -> Result<(), Over> {
         match frame {
-            Frame::Text(text) => self.tell_text(at, text, std::mem::take(is_first), teller),
+            Frame::Text(text) => self.tell_text(at, text, mem::take(is_first), teller),
             Frame::Binary(bytes) => {
                 *is_first = false;
                 let data = String::from_utf8_lossy(bytes);
@@ -211,15 +255,12 @@ impl WebSocket {
         let other = |kind, data| Observation::Event { id: None, kind, data };
         match message::parse(text) {
             Message::Event { id, kind, data } => {
-                // One buffer for the whole connection.
-                let cursor = self.cursor.get_or_insert_default();
-                cursor.clear();
-                cursor.push_str(&id);
+                self.cursor = Some(CompactString::from(&*id));
                 teller.tell(at, &Observation::Event { id: Some(&id), kind: &kind, data: &data })
             }
             Message::Gap(gap) => teller.tell(at, &Observation::Gap(gap)),
             Message::Cursor(cursor) if is_first => {
-                self.cursor = Some(cursor.into_owned());
+                self.cursor = Some(CompactString::from(cursor));
                 Ok(())
             }
             Message::Published => {
@@ -235,26 +276,6 @@ impl WebSocket {
             Message::Cursor(_) | Message::Other => teller.tell(at, &other(DEFAULT_TYPE, text)),
         }
     }
-
-    fn request(&self) -> Result<Request<()>, Cause> {
-        let endpoint = Endpoint::of(&self.url)?;
-        let host = endpoint.host_header();
-        let name = match &self.dialect {
-            None => Some("after"),
-            Some(dialect) => dialect.after.as_deref(),
-        };
-        let after = name.zip(self.cursor.as_deref());
-        // tungstenite wants an absolute URI, of which it sends the path and query.
-        Request::get(format!("ws://{host}{}", request_target(&self.url, after.as_slice())))
-            .header(header::HOST, host)
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, "websocket")
-            .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_KEY, generate_key())
-            .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")))
-            .body(())
-            .map_err(|error| Cause::Refused(format!("{} makes no request: {error}", self.url)))
-    }
 }
 
 impl Session for WebSocket {
@@ -268,21 +289,40 @@ impl Session for WebSocket {
             Ok(endpoint) => endpoint,
             Err(cause) => return Over::Fatal(cause),
         };
-        let limit = self.policy.quiet_limit;
-        let connecting = within(limit, async { endpoint.connect(context).await.map_err(Over::Lost) });
-        let mut stream = tokio::select! {
-            connected = connecting => match connected {
-                Ok(stream) => stream,
-                Err(over) => return over,
-            },
-            () = context.stop.cancelled() => return Over::Stopped,
+        let connecting = async { endpoint.connect(context).await.map_err(Over::Lost) };
+        let connecting = until_stopped(&context.stop, within(self.policy.quiet_limit, connecting));
+        let mut stream = match Box::pin(connecting).await {
+            Ok(stream) => stream,
+            Err(over) => return over,
         };
-        let over = self.read(&mut stream, teller).await;
+        // What shaking hands takes is much, and needed no longer when the stream is read.
+        let over = match Box::pin(self.shake(&mut stream, teller)).await {
+            Err(over) => over,
+            Ok(Shaken::Socket(socket)) => Box::pin(self.converse(*socket, teller)).await,
+            Ok(Shaken::Stream(stream, ahead)) => {
+                let mut frames = Frames::new(config);
+                // Out of the session, whose memory is elsewhere, for as long as the stream lasts.
+                let mut hearing = mem::take(&mut self.hearing);
+                let mut watch = Watch::new(context, self.policy.quiet_limit);
+                let over = hearing.listen(stream, &mut frames, ahead, &mut watch, teller).await;
+                self.hearing = hearing;
+                if matches!(over, Over::Stopped) {
+                    Box::pin(async {
+                        let (begun, config) = (frames.into_begun(), Some(config()));
+                        let socket =
+                            WebSocketStream::from_partially_read(stream, begun, Role::Client, config);
+                        farewell(&mut socket.await).await;
+                    })
+                    .await;
+                }
+                over
+            }
+        };
         if matches!(over, Over::Stopped | Over::Fatal(_)) {
-            stream.close(FAREWELL).await;
+            Box::pin(stream.close(FAREWELL)).await;
         }
         if !self.policy.resume {
-            self.cursor = None;
+            self.hearing.cursor = None;
         }
         over
     }
@@ -293,7 +333,7 @@ fn tell_foreign(
     at: Timestamp,
     text: &str,
     dialect: &Dialect,
-    cursor: &mut Option<String>,
+    cursor: &mut Option<CompactString>,
     teller: &mut Teller<'_>,
 ) -> Result<(), Over> {
     if dialect.data.is_none() {
@@ -303,7 +343,7 @@ fn tell_foreign(
     let event = Observation::Event { id: told.id.as_deref(), kind: &told.kind, data: &told.data };
     teller.tell(at, &event)?;
     if told.id.is_some() {
-        *cursor = told.id;
+        *cursor = told.id.map(CompactString::from);
     }
     Ok(())
 }
@@ -329,37 +369,4 @@ async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStrea
     };
     // Whether it worked makes no difference: the connection is over either way.
     let _ = tokio::time::timeout(FAREWELL, exchange).await;
-}
-
-fn describe(frame: &CloseFrame) -> String {
-    let code = u16::from(frame.code);
-    if frame.reason.is_empty() { code.to_string() } else { format!("{code} {}", frame.reason) }
-}
-
-/// Why a handshake failed. Any answer but 101 fails it, a redirect too; a page is told nothing of the answer
-/// but that (close code 1006), and so comes back or not whatever it was.
-fn refused(error: &Error) -> Over {
-    let refused = |cause| Over::Refused { cause, retry_after: None };
-    match error {
-        Error::Http(response) => {
-            refused(refusal(response.status(), response.body().as_deref().unwrap_or_default()))
-        }
-        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
-            Over::Lost(Cause::Broken("the connection ended before the handshake was answered".to_owned()))
-        }
-        Error::Io(error) => Over::Lost(Cause::Broken(error.to_string())),
-        other => refused(Cause::Refused(format!("the handshake's answer is not a WebSocket's: {other}"))),
-    }
-}
-
-/// Why reading failed.
-fn lost(error: &Error) -> Over {
-    match error {
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            Over::Lost(Cause::Broken("the connection ended without a close frame".to_owned()))
-        }
-        Error::Capacity(_) => Over::Fatal(limits::too_large("a message", limits::MESSAGE_BYTES)),
-        Error::Io(error) => Over::Lost(Cause::Broken(error.to_string())),
-        other => Over::Lost(Cause::Broken(other.to_string())),
-    }
 }

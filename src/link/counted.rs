@@ -23,7 +23,7 @@ use super::{
     tally::Tally,
     tcp_info,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 
 /// What is read at a time into shared memory.
 const SHARED_BYTES: usize = 64 << 10;
@@ -36,10 +36,18 @@ pub struct Counted {
     meter: Arc<Meter>,
     tally: Arc<Tally>,
     clock: Clock,
-    heads_in: HeadScanner,
-    heads_out: HeadScanner,
+    /// HTTP's heads, from the first one that is expected until what follows is let go of. A stream behind them is
+    /// read without a look at these.
+    heads: Option<Box<Heads>>,
+}
+
+/// What is known of HTTP's heads in both directions.
+#[derive(Debug, Default)]
+struct Heads {
+    incoming: HeadScanner,
+    outgoing: HeadScanner,
     /// Nothing further is read for now: the head is over, and what follows is held back.
-    is_behind_head: bool,
+    is_behind: bool,
     /// What was read behind it.
     held: Vec<u8>,
 }
@@ -55,16 +63,7 @@ impl Counted {
         let stream = TcpStream::from_std(socket.into())?;
         let tally = Arc::new(Tally::new(address.ip().to_canonical().is_ipv6(), clock.now()));
         meter.add(&tally, tcp_info::id_of(&stream));
-        let counted = Counted {
-            stream,
-            meter: Arc::clone(meter),
-            tally,
-            clock,
-            heads_in: HeadScanner::default(),
-            heads_out: HeadScanner::default(),
-            is_behind_head: false,
-            held: Vec::new(),
-        };
+        let counted = Counted { stream, meter: Arc::clone(meter), tally, clock, heads: None };
         counted.stream.writable().await?;
         if let Some(error) = counted.stream.take_error()? {
             return Err(error);
@@ -78,31 +77,36 @@ impl Counted {
         Arc::clone(&self.tally)
     }
 
-    /// Takes what was read behind a head and held back; what comes further is no longer held.
+    /// When bytes were last read; before the first ones, when the connection was begun.
+    pub fn read_at(&self) -> Timestamp {
+        self.tally.read_at()
+    }
+
+    /// Takes what was read behind a head and held back; what comes further is no longer held. No further head is
+    /// expected until the next request begins.
     pub fn take_held(&mut self) -> Vec<u8> {
         self.tally.let_through();
-        self.is_behind_head = false;
-        std::mem::take(&mut self.held)
+        self.heads.take().map(|heads| heads.held).unwrap_or_default()
     }
 
     /// Reads what has come into memory that all connections of this thread share, and hands it to `take`
-    /// before anything else is read there. No bytes are the end. One call is one system call: a read that does
-    /// not fill the memory has emptied the socket.
+    /// before anything else is read there, with the moment at which it was read. No bytes are the end. One call is
+    /// one system call: a read that does not fill the memory has emptied the socket.
     ///
     /// A buffer for each of ten thousand connections would be most of what they cost, and would be out of the
     /// processor's cache whenever it is read into.
     pub fn poll_read_shared<R>(
         &mut self,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&[u8]) -> R,
+        take: impl FnOnce(Timestamp, &[u8]) -> R,
     ) -> Poll<io::Result<R>> {
         thread_local! {
             static MEMORY: RefCell<Vec<u8>> = RefCell::new(vec![0; SHARED_BYTES]);
         }
         MEMORY.with_borrow_mut(|memory| {
             let mut buffer = ReadBuf::new(memory);
-            ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
-            Poll::Ready(Ok(take(buffer.filled())))
+            ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(take(self.tally.read_at(), buffer.filled())))
         })
     }
 
@@ -110,7 +114,10 @@ impl Counted {
     /// `patience` until the other side has said the same, so that its last bytes, both FINs and their
     /// ACKs are counted.
     pub async fn close(mut self, patience: Duration) {
-        self.take_held();
+        self.tally.let_through();
+        if let Some(heads) = &mut self.heads {
+            (heads.is_behind, heads.held) = (false, Vec::new());
+        }
         let farewell = async {
             self.shutdown().await?;
             let mut rest = [0_u8; 4096];
@@ -165,38 +172,42 @@ impl AsyncRead for Counted {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.is_behind_head {
-            if this.tally.holds_behind_head.load(Relaxed) {
-                // Whoever lets it through reads on by itself: nobody has to be woken.
-                return Poll::Pending;
+        if let Some(heads) = &mut this.heads {
+            if heads.is_behind {
+                if this.tally.holds_behind_head.load(Relaxed) {
+                    // Whoever lets it through reads on by itself: nobody has to be woken.
+                    return Poll::Pending;
+                }
+                heads.is_behind = false;
             }
-            this.is_behind_head = false;
+            if !heads.held.is_empty() {
+                let now = heads.held.len().min(buffer.remaining());
+                buffer.put_slice(&heads.held[..now]);
+                heads.held.drain(..now);
+                return Poll::Ready(Ok(()));
+            }
         }
-        if !this.held.is_empty() {
-            let now = this.held.len().min(buffer.remaining());
-            buffer.put_slice(&this.held[..now]);
-            this.held.drain(..now);
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
+        let (before, tally) = (buffer.filled().len(), &*this.tally);
+        // Asked for before the system is, so that the processor has fetched it when it is wanted behind that.
+        let read_before = tally.application_in.load(Relaxed);
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         let read = &buffer.filled()[before..];
-        let tally = &this.tally;
         if read.is_empty() {
             tally.end_read.store(buffer.remaining() > 0, Relaxed);
             return Poll::Ready(Ok(()));
         }
         tally.read_at_ns.store(this.clock.now().as_nanos(), Relaxed);
-        Tally::raise(&tally.application_in, read.len() as u64);
+        tally.application_in.store(read_before + read.len() as u64, Relaxed);
         if tally.head_expected_in.load(Relaxed) {
             tally.head_expected_in.store(false, Relaxed);
-            this.heads_in.expect();
+            this.heads.get_or_insert_default().incoming.expect();
         }
-        let of_head = this.heads_in.scan(read);
+        let Some(heads) = &mut this.heads else { return Poll::Ready(Ok(())) };
+        let of_head = heads.incoming.scan(read);
         Tally::raise(&tally.heads_in, of_head);
-        if of_head > 0 && tally.holds_behind_head.load(Relaxed) && this.heads_in.begins_a_stream() {
-            this.is_behind_head = true;
-            this.held = read[of_head as usize..].to_vec();
+        if of_head > 0 && tally.holds_behind_head.load(Relaxed) && heads.incoming.begins_a_stream() {
+            heads.is_behind = true;
+            heads.held = read[of_head as usize..].to_vec();
             buffer.set_filled(before + of_head as usize);
         }
         Poll::Ready(Ok(()))
@@ -211,9 +222,11 @@ impl AsyncWrite for Counted {
         Tally::raise(&tally.application_out, written as u64);
         if tally.head_expected_out.load(Relaxed) {
             tally.head_expected_out.store(false, Relaxed);
-            this.heads_out.expect();
+            this.heads.get_or_insert_default().outgoing.expect();
         }
-        Tally::raise(&tally.heads_out, this.heads_out.scan(&bytes[..written]));
+        if let Some(heads) = &mut this.heads {
+            Tally::raise(&tally.heads_out, heads.outgoing.scan(&bytes[..written]));
+        }
         Poll::Ready(Ok(written))
     }
 
