@@ -16,7 +16,13 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{head::HeadScanner, meter::Meter, source::Sources, tally::Tally, tcp_info};
+use super::{
+    head::HeadScanner,
+    meter::Meter,
+    source::{self, Sources},
+    tally::Tally,
+    tcp_info,
+};
 use crate::clock::{Clock, Timestamp};
 
 /// What is read at a time into shared memory.
@@ -141,7 +147,7 @@ fn begin(address: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if let Some(source) = source {
-        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        source::bind(&socket, source)?;
     }
     match socket.connect(&address.into()) {
         Err(error) if !is_in_progress(&error) => Err(error),

@@ -13,6 +13,9 @@ pub(super) struct Axis {
     unit: Unit,
 }
 
+/// Where nothing stands on an axis that has a place for it: a marker there does not hide what is written below.
+const ZERO: f64 = 0.04;
+
 impl Axis {
     /// From zero to a little more than the largest value.
     pub(super) fn linear(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
@@ -51,8 +54,8 @@ impl Axis {
         Axis { high, ..self }
     }
 
-    /// The same logarithmic axis, begun a little lower, so that what is nothing stands below all that is something:
-    /// the low end is 0.
+    /// The same logarithmic axis, begun a little lower, so that what is nothing stands below all that is something,
+    /// at [`ZERO`].
     pub(super) fn with_zero(self) -> Self {
         let lower = (self.high / self.low).powf(0.15);
         Axis { low: self.low / lower, zero: true, ..self }
@@ -60,6 +63,9 @@ impl Axis {
 
     /// The value's place, from 0 at the low end to 1 at the high end; the ends where it lies outside.
     pub(super) fn place(&self, value: f64) -> f64 {
+        if self.zero && value <= 0.0 {
+            return ZERO;
+        }
         let place = if self.logarithmic {
             (value.max(self.low).ln() - self.low.ln()) / (self.high.ln() - self.low.ln())
         } else {
@@ -73,7 +79,7 @@ impl Axis {
         let mut values = if self.logarithmic { self.log_ticks(most) } else { self.linear_ticks(most) };
         if self.zero {
             // A number beside the low end would be taken for its neighbour.
-            values.retain(|value| self.place(*value) > 0.12);
+            values.retain(|value| self.place(*value) > 0.14);
             values.insert(0, 0.0);
         }
         let label = |value: f64| if value == 0.0 { "0".to_owned() } else { self.unit.format(value) };
@@ -160,8 +166,8 @@ mod tests {
     #[test]
     fn nothing_has_a_place_below_all_that_is_something() {
         let axis = Axis::logarithmic(Unit::Count, [100.0, 10_000.0]).with_zero();
-        assert_eq!(axis.place(0.0), 0.0);
-        assert!(axis.place(100.0) > 0.13 && axis.place(10_000.0) < 1.0);
+        assert_eq!(axis.place(0.0), ZERO);
+        assert!(axis.place(100.0) > 0.14 && axis.place(10_000.0) < 1.0);
         assert_eq!(labels(axis, 4), ["0", "100", "1,000", "10,000"]);
     }
 

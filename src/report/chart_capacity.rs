@@ -127,6 +127,9 @@ fn is_doubtful(group: &Group<'_>) -> bool {
 
 /// Whether it was not the server that ended most of these runs, but that no more was published.
 fn is_open_ended(group: &Group<'_>) -> bool {
+    if !is_kept(group) {
+        return false;
+    }
     let ended =
         group.records.iter().filter_map(|record| record.capacity.as_ref()).map(|it| it.ended_by.as_str());
     2 * ended.filter(|by| ["most", "source"].contains(by)).count() > group.records.len()

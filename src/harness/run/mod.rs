@@ -26,7 +26,7 @@ use self::{
 use super::{
     browser::Browser,
     control::ControlError,
-    definition::{Between, Definition, Fault},
+    definition::{Between, Definition, Fault, Publisher},
     plan::Group,
     process::{self, Usage},
     reader::Timing,
@@ -155,7 +155,8 @@ async fn measure(
                 environment,
                 site: &site,
                 condition: &group.condition,
-                publisher: definition.publisher,
+                // Beside other servers ours is published to as they are.
+                publisher: if group.target_name.is_some() { Publisher::Post } else { definition.publisher },
                 step,
                 timing: &timing,
                 contenders: &contenders,

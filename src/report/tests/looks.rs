@@ -12,6 +12,7 @@ use crate::{
         chart_capacity::Capacity,
         chart_frontier::Frontier,
         chart_opening::Opening,
+        chart_peers::Peers,
         chart_percentiles::Percentiles,
         chart_readers_memory::MemoryPerReaders,
         chart_recovery::RecoveryTimes,
@@ -321,4 +322,38 @@ proptest! {
         prop_assert!((parts.framing - framing as f64 / delivered as f64).abs() < 1e-6);
         prop_assert!((parts.tcp_ip.unwrap() - tcp_ip as f64 / delivered as f64).abs() < 1e-6);
     }
+}
+
+#[test]
+fn servers_of_a_transport_stand_together_in_its_colour() {
+    let servers = ["nchan", "built-in", "ws", "better-sse", "another", "plain-sse"];
+    let record = |client: &str, server: &&str, repetition| {
+        let mut record = fixture::blank("latency", client, client, repetition);
+        record.target = Some((*server).to_owned());
+        let delivered = 1_000 * server.len() as u64;
+        record.saturation = Some(record::Saturation { delivered, seconds: 1.0 });
+        record
+    };
+    let each = |client| {
+        servers.iter().flat_map(move |server| (1..=3).map(move |number| record(client, server, number)))
+    };
+    let experiment = experiment("latency", fixture::LATENCY, each("websocket").chain(each("sse")).collect());
+    let peers = Peers::of(&Summary::of(&experiment, &mut Vec::new()));
+    let [panel] = peers.panels.as_slice() else { panic!("{peers:?}") };
+    let rows: Vec<_> =
+        panel.rows.iter().map(|row| (row.client.as_str(), row.server.as_str(), row.is_main)).collect();
+    let (sse, websocket) = rows.split_at(6);
+    assert!(
+        sse.iter().all(|(client, ..)| *client == sse[0].0)
+            && websocket.iter().all(|(client, ..)| *client == websocket[0].0)
+    );
+    assert_eq!((sse[0].1, sse[0].2, sse[1].2), ("built-in", true, false), "ours is the first");
+    let colours: Vec<_> = panel.rows.iter().map(|row| (row.look.colour, row.look.marker)).collect();
+    assert!(
+        colours[..6].iter().all(|it| *it == colours[0]) && colours[6..].iter().all(|it| *it == colours[6])
+    );
+    assert_ne!(colours[0], colours[6]);
+    // As long as the reference's longest, which once was cut.
+    let svg = peers.draw().expect("drawn");
+    assert!(svg.contains(&panel.condition), "the heading is whole");
 }
