@@ -39,11 +39,15 @@ fn serve(mut stream: TcpStream, room: &Room) -> io::Result<()> {
     let ("/ws", Some(key)) = (request.path.as_str(), request.header("sec-websocket-key")) else {
         return answer(&mut stream, "404 Not Found", "{\"error\": \"there is only /ws, a WebSocket\"}");
     };
-    websocket::accept(&mut stream, key)?;
     // One who does not read may hold up the others for a while, and not for ever.
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     let name = stream.peer_addr()?;
-    room.lock().unwrap().insert(name, stream.try_clone()?);
+    {
+        // Nobody says anything in between: who has been answered is to hear all that is said from then on.
+        let mut room = room.lock().unwrap();
+        websocket::accept(&mut stream, key)?;
+        room.insert(name, stream.try_clone()?);
+    }
     let ended = talk(Incoming::new(stream), name, room);
     room.lock().unwrap().remove(&name);
     ended
