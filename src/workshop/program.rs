@@ -1,14 +1,17 @@
 //! A student's program as a process: in a group of its own, so that what it starts ends with it.
 
 use std::{
-    collections::VecDeque,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::Range,
     process::{ExitStatus, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command},
@@ -167,26 +170,39 @@ fn command(invocation: &Invocation) -> Command {
     command
 }
 
-/// A port that was free a moment ago, and not one of the last that were given to programs which may not have
-/// opened theirs yet: where many are checked at once, the system hands out the same one again now and then.
-/// Between this and the program's listening another process may still take it; that is rare.
+/// Below the ports that a system gives to those who do not choose (from 32,768 on Linux, from 49,152 elsewhere): one
+/// of these may be somebody else's before the program listens.
+const PORTS: Range<u16> = 16_000..32_000;
+
+/// A port that is free, and that nobody here is given again before all others were: where many programs are checked at
+/// once, what one is about to open must not even be tried for another.
 async fn free_port() -> io::Result<u16> {
-    const REMEMBERED: usize = 256;
-    static GIVEN: Mutex<VecDeque<u16>> = Mutex::new(VecDeque::new());
-    // What is passed over stays bound, so that the system offers another.
-    let mut passed_over = Vec::new();
-    loop {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
-        let mut given = GIVEN.lock();
-        if !given.contains(&port) {
-            given.push_back(port);
-            if given.len() > REMEMBERED {
-                given.pop_front();
-            }
-            return Ok(port);
+    // Begun anywhere, so that two checkers seldom meet.
+    static NEXT: LazyLock<AtomicUsize> =
+        LazyLock::new(|| AtomicUsize::new(rand::random_range(0..PORTS.len())));
+    for _ in PORTS {
+        let port = PORTS.start + (NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len()) as u16;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(_) => return Ok(port),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
         }
-        drop(given);
-        passed_over.push(listener);
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_given_a_port_that_was_given() {
+        let mut given = HashSet::new();
+        for _ in 0..100 {
+            let port = free_port().await.expect("a free port");
+            assert!(PORTS.contains(&port) && given.insert(port), "{port}");
+        }
     }
 }
