@@ -3,7 +3,8 @@
 //!
 //! Figures are multiples of the floor's in the same run: absolute ones are the machine's. They are held to
 //! `benches/budgets.toml`, and the bench ends with status 1 where one is over. Arguments, all optional: readers,
-//! repetitions.
+//! repetitions, and which ways are measured beside the floor (`sse`, `websocket`, `long-poll`; then only by the
+//! writers).
 
 mod budgets;
 mod site;
@@ -18,7 +19,7 @@ use site::{Crowd, Look, Seen, Site, Way};
 use tokio::runtime::Builder;
 
 /// Spread out, each event a wake-up of its own.
-const PACED: (u64, f64) = (60, 20.0);
+const PACED: (u64, f64) = (200, 20.0);
 
 /// An open loop that no server keeps up with that writes each event to each reader by itself.
 const DENSE: (u64, f64) = (4_000, 2_000.0);
@@ -26,6 +27,15 @@ const DENSE: (u64, f64) = (4_000, 2_000.0);
 /// As fast as can be, so that readers get hundreds at a time and the server is never without work: how many bytes
 /// an event has in each format counts for most then.
 const BURST: (u64, f64) = (30_000, 1e6);
+
+/// Rates for so long each, from the first on, each by a factor more than the one before.
+const LADDER: (Duration, f64, f64) = (Duration::from_secs(1), 6_000.0, 1.1);
+
+/// Up to which 99th percentile, in microseconds, a rate is kept up with: what is expected comes by the clock.
+const IN_TIME: f64 = 100_000.0;
+
+/// So many rates in a row that are not kept up with end the ladder: one can have met a pause of the machine.
+const MISSES: u32 = 2;
 
 /// The floor comes first.
 const CONTENDERS: [(Way, bool); 7] = [
@@ -49,6 +59,8 @@ struct Measured {
     /// Deliveries per second, and bytes.
     burst: f64,
     burst_bytes: f64,
+    /// Deliveries per second at the highest rate that was kept up with.
+    saturation: f64,
     /// Of the time that the server's threads ran in the burst, the share of the one that ran most.
     busiest: f64,
     lost: f64,
@@ -78,6 +90,19 @@ fn measure(way: Way, plain: bool, readers: usize) -> Measured {
     let (paced_cpu, _, paced, _) = run(PACED, Look::Each);
     let (dense_cpu, _, dense, _) = run(DENSE, Look::Each);
     let (_, burst_time, burst, busiest) = run(BURST, Look::Last);
+    let (time, mut rate, factor) = LADDER;
+    let (mut kept_up, mut misses, mut lost_there) = (0.0, 0, 0.0);
+    while misses < MISSES {
+        let events = (rate * time.as_secs_f64()) as u64;
+        let (_, _, seen, _) = run((events, rate), Look::Each);
+        lost_there += lost(&seen, events);
+        if seen.quantile(0.99) < IN_TIME {
+            (kept_up, misses) = (rate, 0);
+        } else {
+            misses += 1;
+        }
+        rate *= factor;
+    }
     Measured {
         paced_cpu,
         paced_p50: paced.quantile(0.5),
@@ -86,8 +111,9 @@ fn measure(way: Way, plain: bool, readers: usize) -> Measured {
         dense_p99: dense.quantile(0.99),
         burst: BURST.0 as f64 * readers as f64 / burst_time.as_secs_f64(),
         burst_bytes: burst.bytes as f64 / burst_time.as_secs_f64(),
+        saturation: kept_up * readers as f64,
         busiest,
-        lost: lost(&paced, PACED.0) + lost(&dense, DENSE.0),
+        lost: lost(&paced, PACED.0) + lost(&dense, DENSE.0) + lost_there,
     }
 }
 
@@ -118,16 +144,23 @@ fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).filter_map(|word| word.parse::<usize>().ok());
     let readers = numbers.next().unwrap_or(1_000);
     let repetitions = numbers.next().unwrap_or(3);
+    let words: Vec<String> = std::env::args().collect();
+    let is_named = |way: Way| words.iter().any(|word| word == way.name());
+    let all = !CONTENDERS.iter().any(|(way, _)| is_named(*way));
+    let contenders: Vec<(Way, bool)> = CONTENDERS
+        .into_iter()
+        .filter(|&(way, plain)| all || way == Way::Floor || !plain && is_named(way))
+        .collect();
     // Interleaved, so that a disturbance of the machine meets all alike.
     let rounds: Vec<Vec<Measured>> = (0..repetitions)
-        .map(|_| CONTENDERS.iter().map(|&(way, plain)| measure(way, plain, readers)).collect())
+        .map(|_| contenders.iter().map(|&(way, plain)| measure(way, plain, readers)).collect())
         .collect();
     println!(
         "{readers} readers, events of {} bytes, medians of {repetitions} interleaved runs; × multiples of the floor's",
         site::PAYLOAD
     );
     println!(
-        "{:<17} | at {}/s: {:>7} {:>7} {:>6} {:>6} {:>6} | at {}/s: {:>6} {:>7} | burst: {:>11} {:>6} {:>7} {:>8} | {:>4}",
+        "{:<17} | at {}/s: {:>7} {:>7} {:>6} {:>6} {:>6} | at {}/s: {:>6} {:>7} | burst: {:>11} {:>6} {:>7} {:>8} | in time: {:>11} {:>6} | {:>4}",
         "",
         PACED.1,
         "µs CPU",
@@ -142,14 +175,16 @@ fn main() -> ExitCode {
         "×",
         "bytes ×",
         "busiest",
+        "deliveries/s",
+        "×",
         "lost"
     );
     let mut budgets = Budgets::of("fanout");
-    for (index, &(way, plain)) in CONTENDERS.iter().enumerate() {
+    for (index, &(way, plain)) in contenders.iter().enumerate() {
         let row = Row { rounds: &rounds, index };
         let name = format!("{}{}", way.name(), if plain { ", plain" } else { "" });
         println!(
-            "{name:<17} | {:>15.2} {:>7.2} {:>6.2} {:>6.2} {:>6.2} | {:>17.3} {:>7.2} | {:>19.0} {:>6.2} {:>7.2} {:>8.2} | {:>4}",
+            "{name:<17} | {:>15.2} {:>7.2} {:>6.2} {:>6.2} {:>6.2} | {:>17.3} {:>7.2} | {:>19.0} {:>6.2} {:>7.2} {:>8.2} | {:>21.0} {:>6.2} | {:>4}",
             row.of(|it| it.paced_cpu),
             row.ratio(|it| it.paced_cpu),
             row.of(|it| it.paced_p50) / 1e3,
@@ -161,6 +196,8 @@ fn main() -> ExitCode {
             row.ratio(|it| it.burst),
             row.ratio(|it| it.burst_bytes),
             row.of(|it| it.busiest),
+            row.of(|it| it.saturation),
+            row.ratio(|it| it.saturation),
             row.of(|it| it.lost),
         );
         if plain {
@@ -177,6 +214,7 @@ fn main() -> ExitCode {
         hold("p99 at 20/s", row.ratio(|it| it.paced_p99));
         hold("deliveries in a burst", row.ratio(|it| it.burst));
         hold("bytes in a burst", row.ratio(|it| it.burst_bytes));
+        hold("deliveries at the highest rate in time", row.ratio(|it| it.saturation));
         hold("share of the busiest thread in a burst", row.of(|it| it.busiest));
         // What is expected comes by the clock: no more than a tenth of a second behind is kept up with.
         hold("p99 at 2000/s, in tenths of a second", row.of(|it| it.dense_p99) / 1e5);

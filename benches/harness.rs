@@ -2,7 +2,8 @@
 //! that serves each reader by a task of its own, as most do (`server --plain`). Beside it stands the cost of a
 //! bare reader, which does nothing but read. All are held to `benches/budgets.toml`.
 //!
-//! A thousand readers, the server in a process of its own, one event to all of them at a time.
+//! A thousand readers, the server in a process of its own, twenty events a second to all of them: the pace of the
+//! experiments that compare CPU.
 
 mod bare;
 mod budgets;
@@ -37,6 +38,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 const READERS: u64 = 1_000;
+
+/// From one event to the next.
+const PACE: Duration = Duration::from_millis(50);
 
 /// Counts what all readers saw together: 1 when open, one more per event. Whoever waits is told when all of
 /// them have, and not by each: the bench's own cost is counted as the client's.
@@ -121,8 +125,9 @@ fn measure(criterion: &mut Criterion, transport: Transport, side: Side, plain: b
         // Only what is used between the readings: Criterion's own arithmetic runs in this process too.
         bencher.iter_custom(|iterations| {
             let (start, before) = (Instant::now(), used());
-            for _ in 0..iterations {
+            for event in 1..=iterations {
                 due += 1;
+                std::thread::sleep((start + PACE * event as u32).saturating_duration_since(Instant::now()));
                 runtime.block_on(control.publish("bench", "x".repeat(100))).expect("published");
                 wait(due);
             }
@@ -157,7 +162,7 @@ fn ratio(cost: Cost) -> f64 {
 fn main() -> ExitCode {
     // Criterion draws by plotters too, which has no font of its own.
     pushlab::report::register_font();
-    let time = Duration::from_secs(2);
+    let time = Duration::from_secs(5);
     let mut criterion = Criterion::default().sample_size(10).measurement_time(time).configure_from_args();
     let mut budgets = Budgets::of("harness");
     // The short poll's cost is its asking, which goes on without events too.

@@ -1,4 +1,4 @@
-//! The streams' suites once more, read in the plain way: by hyper and tungstenite to the end.
+//! The suites of the clients once more, read in the plain way: by hyper and tungstenite to the end.
 //!
 //! `client_support::subscription` sees by the name of this file which way is meant.
 
@@ -7,6 +7,8 @@
     reason = "each suite is a test of its own elsewhere, and has its support with it"
 )]
 
+#[path = "client_polls.rs"]
+mod polls;
 #[path = "client_sse.rs"]
 mod sse;
 #[path = "client_websocket.rs"]

@@ -272,3 +272,105 @@ async fn long_poll_is_not_hurried_by_a_server_that_does_not_wait() {
     let seen = client_support::run(client, context, |_| false).await;
     assert_eq!((seen.end, seen.totals.requests), (End::Stopped, 2), "the cursor, and one empty answer");
 }
+
+/// What is sent behind the first answer, whose connection HTTP may have let go of by then: heads, and the rest.
+fn later_answers() -> [(String, String); 3] {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let (two, three, four) = (page(2, &[2]), page(3, &[3]), page(4, &[4]));
+    let (first, second) = three.split_at(9);
+    let chunks = format!("{:x};x=1\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", first.len(), second.len());
+    let interim = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
+    [
+        (format!("{head}Content-Length: {}\r\n\r\n", two.len()), two),
+        (format!("{head}transfer-encoding: chunked\r\n\r\n"), chunks),
+        (format!("{interim}{head}content-length: {}\r\n\r\n", four.len()), four),
+    ]
+}
+
+#[tokio::test]
+async fn requests_differ_by_their_cursor_only_and_answers_come_in_any_pieces() {
+    for size in [1, 7, usize::MAX] {
+        let (heads, mut asked) = mpsc::unbounded_channel();
+        let server = Server::start(move |_, mut conversation| {
+            let heads = heads.clone();
+            async move {
+                heads.send(conversation.head().await).unwrap();
+                conversation.answer("200 OK", "", &page(1, &[1])).await;
+                for (head, rest) in later_answers() {
+                    heads.send(conversation.head().await).unwrap();
+                    for piece in (head + &rest).as_bytes().chunks(size) {
+                        conversation.send(piece).await;
+                        tokio::task::yield_now().await;
+                    }
+                }
+                heads.send(conversation.head().await).unwrap();
+                conversation.linger().await;
+            }
+        })
+        .await;
+        let url = format!("http://{}/x", server.addr);
+        let seen = read(LongPoll, subscription(url, quick()), nth(4, is_event)).await;
+        let events = ["1", "2", "3", "4"].map(|n| format!("event a-{n} tick \"{n}\""));
+        assert_eq!(seen.lines[2..], events, "in pieces of {size}");
+        let mut sent = Vec::new();
+        for cursor in ["", "after=a-1&", "after=a-2&", "after=a-3&"] {
+            let head = asked.recv().await.unwrap();
+            assert!(
+                head.starts_with(&format!("GET /x?{cursor}wait=25 HTTP/1.1\r\nhost: {}\r\n", server.addr)),
+                "{head}"
+            );
+            sent.push(head);
+        }
+        let rest = |head: &String| head.split_once("\r\n").unwrap().1.to_owned();
+        assert!(sent.iter().all(|head| rest(head) == rest(&sent[0])), "{sent:?}");
+        let out: usize = sent.iter().map(String::len).sum();
+        assert_eq!(seen.totals.requests, 4);
+        assert_eq!((seen.totals.heads_out, seen.totals.application_out), (out as u64, out as u64));
+        let first = page(1, &[1]);
+        let (mut heads, mut all) =
+            (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", first.len()), first);
+        for (head, rest) in later_answers() {
+            heads += &head;
+            all += &rest;
+        }
+        let read = (seen.totals.heads_in, seen.totals.application_in);
+        assert_eq!(read, (heads.len() as u64, (heads.len() + all.len()) as u64), "in pieces of {size}");
+    }
+}
+
+#[tokio::test]
+async fn a_later_redirect_is_followed() {
+    let (heads, mut asked) = mpsc::unbounded_channel();
+    let elsewhere = Server::start(move |_, mut conversation| {
+        let heads = heads.clone();
+        async move {
+            loop {
+                let head = conversation.head().await;
+                if head.is_empty() {
+                    return;
+                }
+                if head.starts_with("GET /there") {
+                    conversation.answer("200 OK", "", &page(2, &[2])).await;
+                } else if head.contains("after=a-1") {
+                    conversation.answer("307 Temporary Redirect", "location: /there\r\n", "gone").await;
+                } else {
+                    conversation.answer("200 OK", "", &page(1, &[1])).await;
+                }
+                heads.send(head).unwrap();
+            }
+        }
+    })
+    .await;
+    let url = format!("http://{}/here", elsewhere.addr);
+    let seen = read(LongPoll, subscription(url, quick()), nth(2, is_event)).await;
+    assert_eq!(seen.lines[2..], ["event a-1 tick \"1\"", "event a-2 tick \"2\""]);
+    for path in ["/here?wait", "/here?after=a-1", "/there "] {
+        // The question that was redirected may be asked once more, by HTTP.
+        loop {
+            let head = asked.recv().await.unwrap();
+            if head.starts_with(&format!("GET {path}")) {
+                break;
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Both are written so that no format changes them, with as many digits always, and can be found in a stream
 //! of bytes without knowing its format.
 
+use memchr::{memchr, memrchr};
 use pushlab::clock::Timestamp;
 
 /// An event's bytes of data.
@@ -32,7 +33,7 @@ pub(super) struct Mark {
 /// The marks of a piece of a stream, in order; and how many bytes at its end are the beginning of one.
 pub(super) fn marks(bytes: &[u8], mut each: impl FnMut(Mark)) -> usize {
     let mut at = 0;
-    while let Some(next) = bytes[at..].iter().position(|byte| *byte == BEGIN) {
+    while let Some(next) = memchr(BEGIN, &bytes[at..]) {
         let begin = at + next;
         let Some(mark) = bytes.get(begin..begin + MARK) else { return bytes.len() - begin };
         each(parse(mark));
@@ -44,11 +45,11 @@ pub(super) fn marks(bytes: &[u8], mut each: impl FnMut(Mark)) -> usize {
 
 /// The last mark alone; and the same.
 pub(super) fn last_mark(bytes: &[u8]) -> (Option<Mark>, usize) {
-    let Some(last) = bytes.iter().rposition(|byte| *byte == BEGIN) else { return (None, 0) };
+    let Some(last) = memrchr(BEGIN, bytes) else { return (None, 0) };
     if let Some(mark) = bytes.get(last..last + MARK) {
         return (Some(parse(mark)), 0);
     }
-    let before = bytes[..last].iter().rposition(|byte| *byte == BEGIN);
+    let before = memrchr(BEGIN, &bytes[..last]);
     (before.and_then(|at| bytes.get(at..at + MARK)).map(parse), bytes.len() - last)
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use memchr::memmem;
 use pushlab::clock::Clock;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -228,7 +229,7 @@ impl Reader {
         seen.bytes += (bytes.len() - kept) as u64;
         // The server asks now and then whether anybody is there. No event has these two bytes in a row, and a
         // socket that is read has room for the answer.
-        if self.way == Way::WebSocket && look == Look::Each && bytes.windows(2).any(|two| two == PING) {
+        if self.way == Way::WebSocket && look == Look::Each && memmem::find(bytes, PING).is_some() {
             let _ = self.tcp.try_write(PONG);
         }
         let now = clock.now();

@@ -3,13 +3,15 @@
 //! The plain way leaves this to hyper. Here the bytes stay where they were read: what is found is a slice of
 //! them.
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 
 /// How an answer's head says that its body is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
     /// By chunks ([RFC 9112, 7.1](https://www.rfc-editor.org/rfc/rfc9112#section-7.1)).
     Chunked(Place),
+    /// By its length, of which so much is to come.
+    Length(u64),
     /// By the connection's end.
     ToTheEnd,
 }
@@ -58,27 +60,44 @@ pub(super) enum Found<'a> {
 pub(super) struct Broken;
 
 impl Body {
-    /// What a head says; `None` for a length, and for what hyper had better see to.
+    /// What a head says; `None` where hyper had better see to it.
     pub(super) fn of(version: Version, headers: &HeaderMap) -> Option<Body> {
-        let codings: Vec<_> = headers.get_all(header::TRANSFER_ENCODING).iter().collect();
-        match codings.as_slice() {
-            [] if !headers.contains_key(header::CONTENT_LENGTH) => Some(Body::ToTheEnd),
-            [one] if version == Version::HTTP_11 && one.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+        let all = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+        match (all(header::TRANSFER_ENCODING).as_slice(), all(header::CONTENT_LENGTH).as_slice()) {
+            ([], []) => Some(Body::ToTheEnd),
+            ([], [length]) => Body::of_length(length),
+            ([one], _) if version == Version::HTTP_11 && one.eq_ignore_ascii_case(b"chunked") => {
                 Some(Body::Chunked(Place::Start))
             }
             _ => None,
         }
     }
 
+    /// One of the length that a head says.
+    pub(super) fn of_length(text: &[u8]) -> Option<Body> {
+        if !text.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        std::str::from_utf8(text).ok()?.parse().ok().map(Body::Length)
+    }
+
     /// Whether a connection that ends here ends the body.
     pub(super) fn may_end(self) -> bool {
-        matches!(self, Body::ToTheEnd | Body::Chunked(Place::Over))
+        matches!(self, Body::ToTheEnd | Body::Length(0) | Body::Chunked(Place::Over))
     }
 
     /// Finds the next piece of the body, and takes what was looked at from the front of `bytes`.
     pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Found<'a>, Broken> {
-        let Body::Chunked(place) = self else {
-            return Ok(if bytes.is_empty() { Found::Nothing } else { Found::Data(std::mem::take(bytes)) });
+        let place = match self {
+            Body::Chunked(place) => place,
+            Body::Length(0) => return Ok(Found::End),
+            Body::Length(_) | Body::ToTheEnd if bytes.is_empty() => return Ok(Found::Nothing),
+            Body::Length(left) => {
+                let data = first(bytes, *left);
+                *left -= data.len() as u64;
+                return Ok(Found::Data(data));
+            }
+            Body::ToTheEnd => return Ok(Found::Data(std::mem::take(bytes))),
         };
         loop {
             if *place == Place::Over {
@@ -88,10 +107,8 @@ impl Body {
                 if bytes.is_empty() {
                     return Ok(Found::Nothing);
                 }
-                let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                let (data, rest) = bytes.split_at(here);
-                *bytes = rest;
-                *place = match left - here as u64 {
+                let data = first(bytes, left);
+                *place = match left - data.len() as u64 {
                     0 => Place::DataEnd,
                     left => Place::Data(left),
                 };
@@ -102,6 +119,14 @@ impl Body {
             *place = place.after(byte)?;
         }
     }
+}
+
+/// Takes at most so many bytes from the front.
+fn first<'a>(bytes: &mut &'a [u8], most: u64) -> &'a [u8] {
+    let here = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len());
+    let (data, rest) = bytes.split_at(here);
+    *bytes = rest;
+    data
 }
 
 impl Place {
@@ -215,6 +240,20 @@ mod tests {
         assert_eq!(of(Version::HTTP_11, &[(coding.clone(), "Chunked")]), chunked);
         assert_eq!(of(Version::HTTP_10, &[(coding.clone(), "chunked")]), None);
         assert_eq!(of(Version::HTTP_11, &[(coding, "gzip, chunked")]), None);
-        assert_eq!(of(Version::HTTP_11, &[(length, "5")]), None);
+        assert_eq!(of(Version::HTTP_11, &[(length.clone(), "5")]), Some(Body::Length(5)));
+        for unclear in ["", "+5", "5, 5", "99999999999999999999"] {
+            assert_eq!(of(Version::HTTP_11, &[(length.clone(), unclear)]), None, "{unclear:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_ends_where_it_says() {
+        let (mut body, mut bytes) = (Body::Length(5), &b"hello world"[..]);
+        assert_eq!(body.next(&mut &b"he"[..]), Ok(Found::Data(b"he")));
+        assert_eq!(body.next(&mut &b""[..]), Ok(Found::Nothing));
+        assert!(!body.may_end());
+        bytes = &bytes[2..];
+        assert_eq!(body.next(&mut bytes), Ok(Found::Data(b"llo")));
+        assert_eq!((body.next(&mut bytes), bytes, body.may_end()), (Ok(Found::End), &b" world"[..], true));
     }
 }

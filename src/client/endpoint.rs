@@ -70,27 +70,33 @@ impl Endpoint {
 /// The request target of a URL, path and query, with `extra` parameters put in the place of any of the
 /// same name. The rest of the query stays as it was written.
 pub(super) fn request_target(url: &Url, extra: &[(&str, &str)]) -> String {
-    let mut target = url[Position::BeforePath..Position::AfterPath].to_owned();
+    let mut target = String::new();
+    write_request_target(url, extra, |piece| target.push_str(piece));
+    target
+}
+
+/// The same, piece by piece.
+pub(super) fn write_request_target(url: &Url, extra: &[(&str, &str)], mut write: impl FnMut(&str)) {
+    write(&url[Position::BeforePath..Position::AfterPath]);
     let is_replaced = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();
         extra.iter().any(|(extra, _)| *extra == name)
     };
-    let mut separator = '?';
+    let mut separator = "?";
     for pair in
         url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !is_replaced(pair))
     {
-        target.push(separator);
-        target.push_str(pair);
-        separator = '&';
+        write(separator);
+        write(pair);
+        separator = "&";
     }
     for (name, value) in extra {
-        target.push(separator);
-        target.push_str(name);
-        target.push('=');
-        target.extend(url::form_urlencoded::byte_serialize(value.as_bytes()));
-        separator = '&';
+        write(separator);
+        write(name);
+        write("=");
+        url::form_urlencoded::byte_serialize(value.as_bytes()).for_each(&mut write);
+        separator = "&";
     }
-    target
 }
 
 #[cfg(test)]

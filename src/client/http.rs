@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::Incoming,
@@ -36,6 +36,8 @@ use crate::link::{Counted, Tally};
 pub(super) struct Http {
     endpoint: Endpoint,
     pub(super) tally: Arc<Tally>,
+    /// A redirect led here.
+    is_elsewhere: bool,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<TokioIo<Counted>, Full<Bytes>>,
     driver: Driver,
@@ -61,9 +63,12 @@ pub(super) enum Answer {
     FoundGone(Cause),
 }
 
+/// Who asks.
+pub(super) const USER_AGENT: &str = concat!("pushlab/", env!("CARGO_PKG_VERSION"));
+
 /// A server may end a kept connection at the moment at which it is used again, and the request is then
 /// nobody's loss. After this time it was lost while the server held the request.
-const FOUND_GONE_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const FOUND_GONE_WITHIN: Duration = Duration::from_secs(1);
 
 impl Http {
     /// Sends a GET over the connection in `slot`, or over a new one put there, and follows redirects as
@@ -75,7 +80,7 @@ impl Http {
     ) -> Result<Answer, Cause> {
         let mut url = get.url.clone();
         let mut parameters = get.parameters;
-        for _ in 0..=limits::REDIRECTS {
+        for redirects in 0..=limits::REDIRECTS {
             let endpoint = Endpoint::of(&url)?;
             let usable = slot.as_ref().is_some_and(|http| http.endpoint == endpoint);
             if !usable {
@@ -85,10 +90,11 @@ impl Http {
                 Some(http) => http,
                 None => slot.insert(Http::connect(endpoint, context).await?),
             };
+            http.is_elsewhere |= redirects > 0;
             let served_before = http.tally.has_read();
             let mut request = Request::get(request_target(&url, parameters))
                 .header(header::HOST, http.endpoint.host_header())
-                .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")));
+                .header(header::USER_AGENT, USER_AGENT);
             for (name, value) in get.headers {
                 request = request.header(name, *value);
             }
@@ -110,7 +116,9 @@ impl Http {
                 }
                 Err(cause) => return Err(cause),
             };
-            let Some(location) = redirect(&response) else { return Ok(Answer::Response(response)) };
+            let Some(location) = redirect(response.status(), response.headers()) else {
+                return Ok(Answer::Response(response));
+            };
             url = url
                 .join(&location)
                 .map_err(|error| Cause::Refused(format!("redirect to {location:?}: {error}")))?;
@@ -136,7 +144,7 @@ impl Http {
         };
         let request = Request::post(request_target(url, &[]))
             .header(header::HOST, http.endpoint.host_header())
-            .header(header::USER_AGENT, concat!("pushlab/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, USER_AGENT)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(json))
             .map_err(|error| Cause::Refused(format!("{url} makes no request: {error}")))?;
@@ -147,11 +155,19 @@ impl Http {
         let stream = endpoint.connect(context).await?;
         let tally = stream.tally();
         let (sender, connection) = http1::Builder::new()
-            .max_buf_size(64 << 10)
+            .max_buf_size(limits::HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| cause_of(&error))?;
-        Ok(Http { endpoint, tally, sender, connection, driver: Driver::new(), ended: None })
+        Ok(Http {
+            endpoint,
+            tally,
+            is_elsewhere: false,
+            sender,
+            connection,
+            driver: Driver::new(),
+            ended: None,
+        })
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Cause> {
@@ -218,6 +234,18 @@ impl Http {
         Some((stream, ahead))
     }
 
+    /// Takes the connection in `slot` out of HTTP's hands between an answer and the next request, with what the server
+    /// has said unasked. It stays where it is if it is over, or if what is asked of this endpoint is
+    /// answered elsewhere.
+    pub(super) fn let_go_between(slot: &mut Option<Http>, endpoint: &Endpoint) -> Option<(Counted, Bytes)> {
+        let stays = |http: &mut Http| http.ended.is_some() || http.is_elsewhere || http.endpoint != *endpoint;
+        let http = slot.take_if(|http| !stays(http))?;
+        let parts = http.connection.into_parts();
+        let mut stream = parts.io.into_inner();
+        stream.take_held();
+        Some((stream, parts.read_buf))
+    }
+
     /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and
     /// without waiting for a server that has shown that it is gone.
     pub(super) async fn leave(slot: Option<Http>, over: &Over) {
@@ -257,12 +285,12 @@ async fn drive<T>(
     .await
 }
 
-/// Where a response redirects to, if it does.
-fn redirect(response: &Response<Incoming>) -> Option<String> {
+/// Where an answer redirects to, if it does.
+pub(super) fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     use StatusCode as S;
-    match response.status() {
+    match status {
         S::MOVED_PERMANENTLY | S::FOUND | S::SEE_OTHER | S::TEMPORARY_REDIRECT | S::PERMANENT_REDIRECT => {
-            Some(String::from_utf8_lossy(response.headers().get(header::LOCATION)?.as_bytes()).into_owned())
+            Some(String::from_utf8_lossy(headers.get(header::LOCATION)?.as_bytes()).into_owned())
         }
         _ => None,
     }

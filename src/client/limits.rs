@@ -11,6 +11,9 @@ pub(super) const MESSAGE_BYTES: usize = 32 << 20;
 /// The largest body of a poll's answer, in bytes: it carries many events.
 pub(super) const BODY_BYTES: usize = 64 << 20;
 
+/// The largest head of an answer, in bytes.
+pub(super) const HEAD_BYTES: usize = 64 << 10;
+
 /// How much of an error's body is read for its message, in bytes.
 pub(super) const ERROR_BYTES: usize = 4 << 10;
 

@@ -35,9 +35,8 @@ pub(super) fn listen<'a, B>(
     mut hear: impl FnMut(Timestamp, &[u8]) -> ControlFlow<B> + 'a,
 ) -> impl Future<Output = Result<B, Over>> + 'a {
     poll_fn(move |task| {
-        // Before anything is read: a stream that never pauses must not keep it from being heard. A stop after this
-        // look wakes the task again.
-        if watch.stop.is_cancelled() {
+        // Before anything is read: a stream that never pauses must not keep it from being heard.
+        if watch.is_stopped() {
             return Poll::Ready(Err(Over::Stopped));
         }
         let mut last = None;
@@ -53,7 +52,7 @@ pub(super) fn listen<'a, B>(
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(Over::Lost(Cause::Broken(error.to_string()))));
                 }
-                Poll::Pending => return watch.poll(task, stream, last).map(Err),
+                Poll::Pending => return watch.poll(task, stream.read_at(), last).map(Err),
             }
         }
     })
@@ -72,9 +71,19 @@ impl Watch {
         Watch { stopped: Box::pin(stop.clone().cancelled_owned()), stop, woken: None, quiet }
     }
 
-    /// Sees to it that the task is woken when there is something to say. `last` is when something was read in
-    /// this turn.
-    fn poll(&mut self, task: &mut Task<'_>, stream: &Counted, last: Option<Timestamp>) -> Poll<Over> {
+    /// Whether reading is to end. A stop after this look wakes the task, if that was [polled](Watch::poll) for.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Sees to it that the task is woken when there is something to say. `since` is from when on it is quiet, `last`
+    /// when something was read in this turn.
+    pub(super) fn poll(
+        &mut self,
+        task: &mut Task<'_>,
+        since: Timestamp,
+        last: Option<Timestamp>,
+    ) -> Poll<Over> {
         let is_new = !self.woken.as_ref().is_some_and(|waker| waker.will_wake(task.waker()));
         if is_new {
             self.woken = Some(task.waker().clone());
@@ -85,7 +94,7 @@ impl Watch {
         match &mut self.quiet {
             // A turn in which nothing was read may be the timer's.
             Some(quiet) if is_new || last.is_none_or(|last| last >= quiet.due()) => {
-                quiet.poll(task, stream.read_at()).map(Over::Lost)
+                quiet.poll(task, since).map(Over::Lost)
             }
             _ => Poll::Pending,
         }

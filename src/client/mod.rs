@@ -13,6 +13,7 @@
 //! | `lifecycle` | what they do alike: connect, live, lose the connection, wait, connect again |
 //! | `backoff` | how long to wait; pure |
 //! | `poll`, `answer` | what both polls share: one request, and what its answer says |
+//! | `again`, `reply` | a long poll's next request and its answer, once HTTP has let go of the connection |
 //! | `message` | what a WebSocket message says |
 //! | `dialect` | how somebody else's server says it |
 //! | `http`, `driver`, `endpoint` | from a URL to an HTTP connection over the counting stream |
@@ -22,6 +23,7 @@
 //! | `websocket_error` | why a WebSocket is over |
 //! | `limits` | what a server can make a client hold |
 
+mod again;
 mod answer;
 pub mod backoff;
 mod blocks;
@@ -41,6 +43,7 @@ mod poll;
 pub mod publish;
 mod quiet;
 mod refusal;
+mod reply;
 mod short_poll;
 mod sse;
 mod websocket;
@@ -235,9 +238,9 @@ pub struct Policy {
     pub quiet_limit: Option<Duration>,
     /// Whether a reconnect says where the reader stood, or starts at the present.
     pub resume: bool,
-    /// SSE and WebSocket: whether they are read in the plain way, by hyper and tungstenite to the end. Else these
-    /// are let go of behind the head, and what comes is read where it lies: the same to an observer and on the
-    /// wire, with less work.
+    /// Long poll, SSE and WebSocket: whether they are read in the plain way, by hyper and tungstenite to the end. Else
+    /// these are let go of behind the first answer's head (a long poll's first answer), and what comes is read where
+    /// it lies: the same to an observer and on the wire, with less work.
     pub plain: bool,
 }
 

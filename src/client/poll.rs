@@ -11,19 +11,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use url::Url;
 
 use super::{
     Cause, Context, Observation, Subscription,
     answer::{self, Answer, Page},
     dialect::{Batch, Dialect, Told},
-    endpoint::Endpoint,
-    http::{self as connection, Get, Http},
+    endpoint::{Endpoint, write_request_target},
+    http::{self as connection, Get, Http, redirect},
     lifecycle::{Over, Teller},
     limits,
-    refusal::{may_pass, retry_after},
+    refusal::{may_pass, refusal, retry_after},
 };
 use crate::{clock::Timestamp, event::DEFAULT_TYPE};
 
@@ -65,7 +64,7 @@ impl Poll {
         }
     }
 
-    /// Asks once, and tells what came. `parameters` are for the transport to add, `limit` is how long
+    /// Asks once by HTTP, and tells what came. `parameters` are for the transport to add, `limit` is how long
     /// the whole exchange may take.
     pub(super) async fn ask(
         &mut self,
@@ -77,13 +76,45 @@ impl Poll {
         if self.dialect.as_ref().is_some_and(|dialect| dialect.poll.from_the_first) {
             self.stand(slot, teller).await?;
         }
-        let exchange = self.exchange(slot, parameters, teller.context);
-        let status = match tokio::time::timeout(limit, exchange).await {
-            Ok(status) => status?,
+        let mut body = mem::take(&mut self.body);
+        let exchange = self.exchange(slot, parameters, &mut body, teller.context);
+        let (at, head) = match tokio::time::timeout(limit, exchange).await {
+            Ok(answered) => answered?,
             Err(_) => return Err(Over::Lost(Cause::Silent(limit))),
         };
-        let at = slot.as_ref().map_or_else(|| teller.context.clock.now(), |http| http.tally.read_at());
-        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let news = self.judge(at, head, &body, teller);
+        self.body = body;
+        news
+    }
+
+    /// Whether the server keeps a log by which it can be asked for more at once: ours, or one whose ways are known.
+    pub(super) fn is_of_a_log(&self) -> bool {
+        self.is_ours || self.dialect.is_some()
+    }
+
+    /// Tells what an answer says.
+    pub(super) fn judge(
+        &mut self,
+        at: Timestamp,
+        head: Head,
+        body: &[u8],
+        teller: &mut Teller<'_>,
+    ) -> Result<News, Over> {
+        let status = head.status;
+        if head.is_refusal() {
+            let cause = refusal(status, body);
+            let again = may_pass(status);
+            return Err(if again {
+                Over::Refused { cause, retry_after: head.retry_after }
+            } else {
+                Over::Fatal(cause)
+            });
+        }
+        let has_no_body = head.has_no_body();
+        if let Some(validators) = head.validators {
+            self.validators = validators;
+        }
+        if has_no_body {
             if self.is_ours {
                 return Err(no_page(&format!("status {status}")));
             }
@@ -91,9 +122,9 @@ impl Poll {
             return Ok(News::None);
         }
         if let Some(dialect) = self.dialect.clone() {
-            return self.tell_foreign(at, &dialect, teller);
+            return self.tell_foreign(at, &dialect, body, teller);
         }
-        match answer::parse(&self.body) {
+        match answer::parse(body) {
             Answer::Page(page) => {
                 teller.open(at)?;
                 self.is_ours = true;
@@ -102,7 +133,9 @@ impl Poll {
                 // Before the events are told: an observer that stops at one has seen it.
                 let cursor = page.cursor.as_ref();
                 if self.cursor.as_deref() != Some(cursor) {
-                    self.cursor = Some(cursor.to_owned());
+                    let kept = self.cursor.get_or_insert_default();
+                    kept.clear();
+                    kept.push_str(cursor);
                 }
                 tell_page(at, &page, teller)?;
                 Ok(news)
@@ -113,10 +146,9 @@ impl Poll {
             }
             Answer::Other(text) => {
                 teller.open(at)?;
-                if self.foreign.as_deref() != Some(&self.body) {
+                if self.foreign.as_deref() != Some(body) {
                     teller.tell(at, &Observation::Event { id: None, kind: DEFAULT_TYPE, data: &text })?;
-                    let body = mem::take(&mut self.body);
-                    self.foreign = Some(body);
+                    self.foreign = Some(body.to_vec());
                 }
                 Ok(News::None)
             }
@@ -136,10 +168,11 @@ impl Poll {
         &mut self,
         at: Timestamp,
         dialect: &Dialect,
+        body: &[u8],
         teller: &mut Teller<'_>,
     ) -> Result<News, Over> {
-        let Some(Batch { cursor, events }) = dialect.batch(&self.body) else {
-            let start: String = String::from_utf8_lossy(&self.body).chars().take(40).collect();
+        let Some(Batch { cursor, events }) = dialect.batch(body) else {
+            let start: String = String::from_utf8_lossy(body).chars().take(40).collect();
             let cause = Cause::Refused(format!("the answer is not as the dialect says: {start:?}"));
             return Err(Over::Fatal(cause));
         };
@@ -161,23 +194,47 @@ impl Poll {
         self.validators.clear();
     }
 
-    /// Sends the request and reads the whole answer.
-    async fn exchange(
-        &mut self,
-        slot: &mut Option<Http>,
-        parameters: &[(&str, &str)],
-        context: &Context,
-    ) -> Result<StatusCode, Over> {
-        let dialect = self.dialect.clone();
-        let name = match &dialect {
+    /// The request's target: the URL with the cursor, if there is one, and with what the transport adds.
+    pub(super) fn target(&self, parameters: &[(&str, &str)], write: impl FnMut(&str)) {
+        write_request_target(&self.url, &self.with_cursor(parameters), write);
+    }
+
+    fn with_cursor<'a>(&'a self, parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let name = match &self.dialect {
             None => Some("after"),
             Some(dialect) => dialect.after.as_deref(),
         };
         let after = name.zip(self.cursor.as_deref());
-        let parameters: Vec<_> = after.into_iter().chain(parameters.iter().copied()).collect();
+        after.into_iter().chain(parameters.iter().copied()).collect()
+    }
+
+    /// The request's headers, beside those that say to whom it goes and from whom it comes.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, &[u8])> {
         let accept = (header::ACCEPT, &b"application/json, */*;q=0.5"[..]);
         let known = self.validators.iter().map(|(name, value)| (name.clone(), value.as_bytes()));
-        let headers: Vec<_> = std::iter::once(accept).chain(known).collect();
+        std::iter::once(accept).chain(known)
+    }
+
+    /// Where the requests go.
+    pub(super) fn endpoint(&self) -> Result<Endpoint, Cause> {
+        Endpoint::of(&self.url)
+    }
+
+    /// Whether the answer's head says where the reader stands.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.dialect.as_ref().is_some_and(|dialect| dialect.poll.conditional)
+    }
+
+    /// Sends the request and reads the whole answer.
+    async fn exchange(
+        &self,
+        slot: &mut Option<Http>,
+        parameters: &[(&str, &str)],
+        body: &mut Vec<u8>,
+        context: &Context,
+    ) -> Result<(Timestamp, Head), Over> {
+        let parameters = self.with_cursor(parameters);
+        let headers: Vec<_> = self.headers().collect();
         let get = Get { url: &self.url, parameters: &parameters, headers: &headers, holds: false };
         let response = match Http::get(slot, &get, context).await {
             Ok(connection::Answer::Response(response)) => response,
@@ -187,31 +244,78 @@ impl Poll {
         };
         // A connection that has answered is in its slot.
         let Some(http) = slot else { return Err(Over::Lost(Cause::Closed(None))) };
-        let status = response.status();
-        if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-            let retry_after = retry_after(response.headers(), SystemTime::now());
-            let cause = http.refusal(response).await;
-            let again = may_pass(status);
-            return Err(if again { Over::Refused { cause, retry_after } } else { Over::Fatal(cause) });
-        }
-        let is_last = is_last(&response);
-        let validators = dialect
-            .filter(|dialect| dialect.poll.conditional && status != StatusCode::NOT_MODIFIED)
-            .map(|_| validators(response.headers()));
-        let read = http.read_body(&mut response.into_body(), limits::BODY_BYTES, &mut self.body).await;
+        let head = Head::of(response.status(), response.version(), response.headers(), self.is_conditional());
+        let read = http.read_body(&mut response.into_body(), head.body_limit(), body).await;
         match read {
+            // What there is says why.
+            _ if head.is_refusal() => {}
             Err(cause @ Cause::Refused(_)) => return Err(Over::Fatal(cause)),
             Err(cause) => return Err(Over::Lost(cause)),
             Ok(()) => {}
         }
-        if let Some(validators) = validators {
-            self.validators = validators;
-        }
-        if is_last {
+        let at = http.tally.read_at();
+        if head.is_last {
             // The server said that it would close, so that is no news to anybody.
             *slot = None;
         }
-        Ok(status)
+        Ok((at, head))
+    }
+}
+
+/// What an answer's head says to a poll.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    /// It is the last one of its connection.
+    pub(super) is_last: bool,
+    /// It says where to ask instead.
+    pub(super) is_redirect: bool,
+    /// How long the server wants to be left alone.
+    retry_after: Option<Duration>,
+    /// What is to be handed back with the next request, where that is how the server is asked.
+    validators: Option<Vec<(HeaderName, HeaderValue)>>,
+}
+
+impl Head {
+    pub(super) fn of(
+        status: StatusCode,
+        version: Version,
+        headers: &HeaderMap,
+        is_conditional: bool,
+    ) -> Self {
+        Head {
+            is_last: is_last(version, headers),
+            is_redirect: redirect(status, headers).is_some(),
+            retry_after: retry_after(headers, SystemTime::now()),
+            validators: (is_conditional && status.is_success()).then(|| validators(headers)),
+            status,
+        }
+    }
+
+    /// One that says nothing but that all is well.
+    pub(super) fn ok() -> Self {
+        Head {
+            status: StatusCode::OK,
+            is_last: false,
+            is_redirect: false,
+            retry_after: None,
+            validators: None,
+        }
+    }
+
+    /// Whether it brings nothing of what was asked for.
+    pub(super) fn is_refusal(&self) -> bool {
+        !self.status.is_success() && self.status != StatusCode::NOT_MODIFIED
+    }
+
+    /// Whether nothing can follow it.
+    pub(super) fn has_no_body(&self) -> bool {
+        matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
+
+    /// How much is read of what follows, in bytes.
+    pub(super) fn body_limit(&self) -> usize {
+        if self.is_refusal() { limits::ERROR_BYTES } else { limits::BODY_BYTES }
     }
 }
 
@@ -224,20 +328,20 @@ fn validators(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 /// Somebody else answered in our server's place.
-fn no_page(what: &str) -> Over {
+pub(super) fn no_page(what: &str) -> Over {
     let cause = Cause::Refused(format!("the answer is no page of events: {what}"));
     Over::Refused { cause, retry_after: None }
 }
 
-/// Whether a response is the last one of its connection.
-fn is_last(response: &Response<Incoming>) -> bool {
+/// Whether an answer is the last one of its connection.
+fn is_last(version: Version, headers: &HeaderMap) -> bool {
     let says = |word: &str| {
-        response.headers().get_all(header::CONNECTION).iter().any(|value| {
+        headers.get_all(header::CONNECTION).iter().any(|value| {
             let value = String::from_utf8_lossy(value.as_bytes());
             value.split(',').any(|said| said.trim().eq_ignore_ascii_case(word))
         })
     };
-    says("close") || (response.version() == ::http::Version::HTTP_10 && !says("keep-alive"))
+    says("close") || (version == Version::HTTP_10 && !says("keep-alive"))
 }
 
 fn tell_page(at: Timestamp, page: &Page<'_>, teller: &mut Teller<'_>) -> Result<(), Over> {

@@ -37,11 +37,11 @@ impl Quiet {
         self.due
     }
 
-    /// Ready when nothing has been read for as long as the limit says.
-    pub(super) fn poll(&mut self, task: &mut Task<'_>, read_at: Timestamp) -> Poll<Cause> {
+    /// Ready when it has been quiet, which it is since then, for as long as the limit says.
+    pub(super) fn poll(&mut self, task: &mut Task<'_>, since: Timestamp) -> Poll<Cause> {
         loop {
             ready!(self.timer.as_mut().poll(task));
-            let (now, due) = (self.clock.now(), read_at + self.limit);
+            let (now, due) = (self.clock.now(), since + self.limit);
             if due <= now {
                 return Poll::Ready(Cause::Silent(self.limit));
             }

@@ -61,6 +61,21 @@ impl Tally {
         self.head_expected_out.store(true, Relaxed);
     }
 
+    /// The same where whoever reads the answer knows where heads end, and tells how long they were.
+    pub fn begin_known_request(&self) {
+        Tally::raise(&self.requests, 1);
+    }
+
+    /// So many bytes were written of a request's head.
+    pub fn add_head_out(&self, bytes: u64) {
+        Tally::raise(&self.heads_out, bytes);
+    }
+
+    /// So many bytes were read of an answer's head.
+    pub fn add_head_in(&self, bytes: u64) {
+        Tally::raise(&self.heads_in, bytes);
+    }
+
     /// Says that what follows the head of the next answer, if that is a 101 or a 200, is not for whoever reads the
     /// head: it is kept for [`Counted::take_held`](super::Counted::take_held), or until it is
     /// [let through](Tally::let_through).
