@@ -9,10 +9,7 @@
 mod budgets;
 mod site;
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, time::Duration};
 
 use budgets::{Budgets, median};
 use site::{Crowd, Look, Seen, Site, Way};
@@ -24,18 +21,15 @@ const PACED: (u64, f64) = (200, 20.0);
 /// An open loop that no server keeps up with that writes each event to each reader by itself.
 const DENSE: (u64, f64) = (4_000, 2_000.0);
 
-/// As fast as can be, so that readers get hundreds at a time and the server is never without work: how many bytes
-/// an event has in each format counts for most then.
-const BURST: (u64, f64) = (30_000, 1e6);
-
-/// Rates for so long each, from the first on, each by a factor more than the one before.
-const LADDER: (Duration, f64, f64) = (Duration::from_secs(1), 6_000.0, 1.1);
+/// The lowest rate of the search for the highest one that is kept up with, and how long each is held.
+const LOWEST: f64 = 500.0;
+const HELD: Duration = Duration::from_secs(1);
 
 /// Up to which 99th percentile, in microseconds, a rate is kept up with: what is expected comes by the clock.
 const IN_TIME: f64 = 100_000.0;
 
-/// So many rates in a row that are not kept up with end the ladder: one can have met a pause of the machine.
-const MISSES: u32 = 2;
+/// The step between the rates from the last power of two on.
+const STEP: f64 = 1.1;
 
 /// The floor comes first.
 const CONTENDERS: [(Way, bool); 7] = [
@@ -56,12 +50,9 @@ struct Measured {
     paced_p99: f64,
     dense_cpu: f64,
     dense_p99: f64,
-    /// Deliveries per second, and bytes.
-    burst: f64,
-    burst_bytes: f64,
     /// Deliveries per second at the highest rate that was kept up with.
     saturation: f64,
-    /// Of the time that the server's threads ran in the burst, the share of the one that ran most.
+    /// Of the time that the server's threads ran then, the share of the one that ran most.
     busiest: f64,
     lost: f64,
 }
@@ -71,15 +62,14 @@ fn measure(way: Way, plain: bool, readers: usize) -> Measured {
     let mut site = Site::start(plain);
     let mut crowd = runtime.block_on(Crowd::open(&site, way, "bench", readers));
     let mut run = |(events, rate): (u64, f64), look| {
-        let (cpu, threads, begun) = (site.cpu(), site.threads(), Instant::now());
+        let (cpu, threads) = (site.cpu(), site.threads());
         let last = site.publish("bench", events, rate);
         let there = std::mem::replace(&mut crowd, Crowd::none());
         let (there, seen) = runtime.block_on(there.read_to(last, look, site.clock));
         crowd = there;
-        let took = begun.elapsed();
         site.published();
         let cpu = (site.cpu() - cpu).as_secs_f64() * 1e6 / (events as f64 * readers as f64);
-        (cpu, took, seen, busiest(&threads, &site.threads()))
+        (cpu, seen, busiest_of(&threads, &site.threads()))
     };
     let lost = |seen: &Seen, events: u64| {
         let expected = events * readers as u64;
@@ -87,37 +77,48 @@ fn measure(way: Way, plain: bool, readers: usize) -> Measured {
     };
     // Once for the pages that everything touches first.
     run((5, 100.0), Look::Each);
-    let (paced_cpu, _, paced, _) = run(PACED, Look::Each);
-    let (dense_cpu, _, dense, _) = run(DENSE, Look::Each);
-    let (_, burst_time, burst, busiest) = run(BURST, Look::Last);
-    let (time, mut rate, factor) = LADDER;
-    let (mut kept_up, mut misses, mut lost_there) = (0.0, 0, 0.0);
-    while misses < MISSES {
-        let events = (rate * time.as_secs_f64()) as u64;
-        let (_, _, seen, _) = run((events, rate), Look::Each);
+    let (paced_cpu, paced, _) = run(PACED, Look::Each);
+    let (dense_cpu, dense, _) = run(DENSE, Look::Each);
+    let (mut lost_there, mut busiest) = (0.0, 0.0);
+    let saturation = highest(|rate| {
+        let events = (rate * HELD.as_secs_f64()) as u64;
+        let (_, seen, share) = run((events, rate), Look::Each);
         lost_there += lost(&seen, events);
-        if seen.quantile(0.99) < IN_TIME {
-            (kept_up, misses) = (rate, 0);
-        } else {
-            misses += 1;
+        let is_in_time = seen.quantile(0.99) < IN_TIME;
+        if is_in_time {
+            busiest = share;
         }
-        rate *= factor;
-    }
+        is_in_time
+    });
     Measured {
         paced_cpu,
         paced_p50: paced.quantile(0.5),
         paced_p99: paced.quantile(0.99),
         dense_cpu,
         dense_p99: dense.quantile(0.99),
-        burst: BURST.0 as f64 * readers as f64 / burst_time.as_secs_f64(),
-        burst_bytes: burst.bytes as f64 / burst_time.as_secs_f64(),
-        saturation: kept_up * readers as f64,
+        saturation: saturation * readers as f64,
         busiest,
         lost: lost(&paced, PACED.0) + lost(&dense, DENSE.0) + lost_there,
     }
 }
 
-fn busiest(before: &[(u32, Duration)], after: &[(u32, Duration)]) -> f64 {
+/// The highest rate that is kept up with, or 0. Each may be tried twice: the first time can have met a pause of the
+/// machine.
+fn highest(mut keeps_up: impl FnMut(f64) -> bool) -> f64 {
+    let (mut highest, mut next, mut step) = (0.0, LOWEST, 2.0);
+    loop {
+        if keeps_up(next) || keeps_up(next) {
+            highest = next;
+        } else if step > STEP && highest > 0.0 {
+            step = STEP;
+        } else {
+            return highest;
+        }
+        next = highest * step;
+    }
+}
+
+fn busiest_of(before: &[(u32, Duration)], after: &[(u32, Duration)]) -> f64 {
     let earlier = |id: u32| before.iter().find(|(there, _)| *there == id).map_or(Duration::ZERO, |it| it.1);
     let ran = || after.iter().map(|(id, ran)| ran.saturating_sub(earlier(*id)).as_secs_f64());
     ran().fold(0.0, f64::max) / ran().sum::<f64>()
@@ -160,7 +161,7 @@ fn main() -> ExitCode {
         site::PAYLOAD
     );
     println!(
-        "{:<17} | at {}/s: {:>7} {:>7} {:>6} {:>6} {:>6} | at {}/s: {:>6} {:>7} | burst: {:>11} {:>6} {:>7} {:>8} | in time: {:>11} {:>6} | {:>4}",
+        "{:<17} | at {}/s: {:>7} {:>7} {:>6} {:>6} {:>6} | at {}/s: {:>6} {:>7} | in time: {:>11} {:>6} {:>8} | {:>4}",
         "",
         PACED.1,
         "µs CPU",
@@ -173,10 +174,7 @@ fn main() -> ExitCode {
         "p99 ms",
         "deliveries/s",
         "×",
-        "bytes ×",
         "busiest",
-        "deliveries/s",
-        "×",
         "lost"
     );
     let mut budgets = Budgets::of("fanout");
@@ -184,7 +182,7 @@ fn main() -> ExitCode {
         let row = Row { rounds: &rounds, index };
         let name = format!("{}{}", way.name(), if plain { ", plain" } else { "" });
         println!(
-            "{name:<17} | {:>15.2} {:>7.2} {:>6.2} {:>6.2} {:>6.2} | {:>17.3} {:>7.2} | {:>19.0} {:>6.2} {:>7.2} {:>8.2} | {:>21.0} {:>6.2} | {:>4}",
+            "{name:<17} | {:>15.2} {:>7.2} {:>6.2} {:>6.2} {:>6.2} | {:>17.3} {:>7.2} | {:>21.0} {:>6.2} {:>8.2} | {:>4}",
             row.of(|it| it.paced_cpu),
             row.ratio(|it| it.paced_cpu),
             row.of(|it| it.paced_p50) / 1e3,
@@ -192,12 +190,9 @@ fn main() -> ExitCode {
             row.ratio(|it| it.paced_p99),
             row.of(|it| it.dense_cpu),
             row.of(|it| it.dense_p99) / 1e3,
-            row.of(|it| it.burst),
-            row.ratio(|it| it.burst),
-            row.ratio(|it| it.burst_bytes),
-            row.of(|it| it.busiest),
             row.of(|it| it.saturation),
             row.ratio(|it| it.saturation),
+            row.of(|it| it.busiest),
             row.of(|it| it.lost),
         );
         if plain {
@@ -212,10 +207,8 @@ fn main() -> ExitCode {
         }
         hold("CPU per delivery at 20/s", row.ratio(|it| it.paced_cpu));
         hold("p99 at 20/s", row.ratio(|it| it.paced_p99));
-        hold("deliveries in a burst", row.ratio(|it| it.burst));
-        hold("bytes in a burst", row.ratio(|it| it.burst_bytes));
         hold("deliveries at the highest rate in time", row.ratio(|it| it.saturation));
-        hold("share of the busiest thread in a burst", row.of(|it| it.busiest));
+        hold("share of the busiest thread", row.of(|it| it.busiest));
         // What is expected comes by the clock: no more than a tenth of a second behind is kept up with.
         hold("p99 at 2000/s, in tenths of a second", row.of(|it| it.dense_p99) / 1e5);
     }

@@ -75,13 +75,12 @@ pub struct Seen {
     pub events: u64,
     /// Events that did not follow the one before.
     pub out_of_order: u64,
-    pub bytes: u64,
 }
 
 impl Seen {
     pub(super) fn new() -> Self {
         let latency = Histogram::new_with_bounds(1, LONGEST, 3).expect("good bounds");
-        Seen { latency, events: 0, out_of_order: 0, bytes: 0 }
+        Seen { latency, events: 0, out_of_order: 0 }
     }
 
     /// A quantile of the latency, in microseconds.
@@ -226,7 +225,6 @@ impl Reader {
 
     /// Sees what has come. The first bytes are from before.
     fn take(&mut self, bytes: &[u8], kept: usize, look: Look, clock: Clock, seen: &mut Seen) {
-        seen.bytes += (bytes.len() - kept) as u64;
         // The server asks now and then whether anybody is there. No event has these two bytes in a row, and a
         // socket that is read has room for the answer.
         if self.way == Way::WebSocket && look == Look::Each && memmem::find(bytes, PING).is_some() {
