@@ -61,11 +61,11 @@ fn measure(way: Way, plain: bool, readers: usize) -> Measured {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut site = Site::start(plain);
     let mut crowd = runtime.block_on(Crowd::open(&site, way, "bench", readers));
-    let mut run = |(events, rate): (u64, f64), look| {
+    let mut run = |(events, rate): (u64, f64)| {
         let (cpu, threads) = (site.cpu(), site.threads());
         let last = site.publish("bench", events, rate);
         let there = std::mem::replace(&mut crowd, Crowd::none());
-        let (there, seen) = runtime.block_on(there.read_to(last, look, site.clock));
+        let (there, seen) = runtime.block_on(there.read_to(last, Look::Each, site.clock));
         crowd = there;
         site.published();
         let cpu = (site.cpu() - cpu).as_secs_f64() * 1e6 / (events as f64 * readers as f64);
@@ -76,13 +76,13 @@ fn measure(way: Way, plain: bool, readers: usize) -> Measured {
         (expected.abs_diff(seen.events) + seen.out_of_order) as f64
     };
     // Once for the pages that everything touches first.
-    run((5, 100.0), Look::Each);
-    let (paced_cpu, paced, _) = run(PACED, Look::Each);
-    let (dense_cpu, dense, _) = run(DENSE, Look::Each);
+    run((5, 100.0));
+    let (paced_cpu, paced, _) = run(PACED);
+    let (dense_cpu, dense, _) = run(DENSE);
     let (mut lost_there, mut busiest) = (0.0, 0.0);
     let saturation = highest(|rate| {
         let events = (rate * HELD.as_secs_f64()) as u64;
-        let (_, seen, share) = run((events, rate), Look::Each);
+        let (_, seen, share) = run((events, rate));
         lost_there += lost(&seen, events);
         let is_in_time = seen.quantile(0.99) < IN_TIME;
         if is_in_time {
@@ -146,7 +146,7 @@ fn main() -> ExitCode {
     let readers = numbers.next().unwrap_or(1_000);
     let repetitions = numbers.next().unwrap_or(3);
     let words: Vec<String> = std::env::args().collect();
-    let is_named = |way: Way| words.iter().any(|word| word == way.name());
+    let is_named = |way| site::is_named(&words, way);
     let all = !CONTENDERS.iter().any(|(way, _)| is_named(*way));
     let contenders: Vec<(Way, bool)> = CONTENDERS
         .into_iter()

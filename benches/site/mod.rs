@@ -42,10 +42,14 @@ use self::{mark::data, reader::Reader};
 const SERVE: &str = "PUSHLAB_BENCH_SERVES";
 const PLAIN: &str = "plain";
 
+/// Whether a bench's arguments name a way.
+pub fn is_named(words: &[String], way: Way) -> bool {
+    words.iter().any(|word| word == way.name())
+}
+
 /// The ways that a bench's arguments name, or all of them.
 pub fn named(words: &[String], all: &[Way]) -> Vec<Way> {
-    let is_named = |way: &&Way| words.iter().any(|word| word == way.name());
-    let named: Vec<Way> = all.iter().filter(is_named).copied().collect();
+    let named: Vec<Way> = all.iter().copied().filter(|way| is_named(words, *way)).collect();
     if named.is_empty() { all.to_vec() } else { named }
 }
 

@@ -9,9 +9,10 @@
 
 use std::{
     future::{Future, poll_fn},
+    io,
     pin::Pin,
     sync::Arc,
-    task::{Context as Task, Poll as Polled},
+    task::{Context as Task, Poll as Polled, ready},
 };
 
 use http::header;
@@ -20,13 +21,13 @@ use tokio::io::AsyncWrite as _;
 use super::{
     Cause, Context,
     http::{FOUND_GONE_WITHIN, Http, USER_AGENT, incomplete},
-    lifecycle::{FAREWELL, Over, Teller},
+    lifecycle::{Over, Teller},
     listening::Watch,
     poll::{Head, News, Poll},
     reply::{Reply, said_too_much},
 };
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     link::{Counted, Tally},
 };
 
@@ -34,7 +35,6 @@ use crate::{
 pub(super) struct Line {
     stream: Counted,
     tally: Arc<Tally>,
-    clock: Clock,
     host: String,
     request: Vec<u8>,
     /// How much of that has been written.
@@ -47,17 +47,18 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answered {
     pub(super) news: News,
-    /// When it was asked for.
-    pub(super) asked: Timestamp,
     /// The connection is not to be used again.
     pub(super) is_last: bool,
 }
 
 impl Line {
     /// Takes the connection in `slot` out of HTTP's hands, if it has answered and can be asked again.
-    pub(super) fn of(slot: &mut Option<Http>, poll: &Poll, context: &Context) -> Result<Option<Line>, Over> {
+    pub(super) fn of(slot: &mut Option<Http>, poll: &Poll) -> Result<Option<Line>, Over> {
         let endpoint = poll.endpoint().map_err(Over::Fatal)?;
-        let Some((stream, unasked)) = Http::let_go_between(slot, &endpoint) else { return Ok(None) };
+        if !slot.as_ref().is_some_and(|http| http.answers_for(&endpoint)) {
+            return Ok(None);
+        }
+        let Some((stream, unasked)) = Http::let_go(slot) else { return Ok(None) };
         if !unasked.is_empty() {
             return Err(said_too_much());
         }
@@ -65,7 +66,6 @@ impl Line {
             tally: stream.tally(),
             asked: stream.read_at(),
             stream,
-            clock: context.clock,
             host: endpoint.host_header(),
             request: Vec::new(),
             written: 0,
@@ -73,12 +73,24 @@ impl Line {
         }))
     }
 
-    /// Asks from where the reader stands. It is written when the answer is waited for.
-    pub(super) fn ask(&mut self, poll: &Poll, parameters: &[(&str, &str)], now: Timestamp) {
+    /// The connection.
+    pub(super) fn into_stream(self) -> Counted {
+        self.stream
+    }
+
+    /// When it was asked last.
+    pub(super) fn asked(&self) -> Timestamp {
+        self.asked
+    }
+
+    /// Asks from where the reader stands, to be held for so many seconds. It is written when the answer is waited
+    /// for.
+    pub(super) fn ask(&mut self, poll: &Poll, wait: &str, now: Timestamp) {
         let request = &mut self.request;
         request.clear();
         request.extend_from_slice(b"GET ");
-        poll.target(parameters, |piece| request.extend_from_slice(piece.as_bytes()));
+        let parameter = poll.wait_parameter().map(|name| (name, wait));
+        poll.target(parameter.as_slice(), |piece| request.extend_from_slice(piece.as_bytes()));
         request.extend_from_slice(b" HTTP/1.1\r\n");
         let own = [(header::HOST, self.host.as_bytes()), (header::USER_AGENT, USER_AGENT.as_bytes())];
         for (name, value) in own.into_iter().chain(poll.headers()) {
@@ -91,18 +103,14 @@ impl Line {
         self.tally.begin_known_request();
     }
 
-    /// Asks again and again, and tells what comes, until an answer is one that `next` gives no parameters to ask
-    /// further with.
-    pub(super) fn converse<'a, 'p>(
+    /// Asks again and again, and tells what comes, until an answer has nothing new or is the connection's last.
+    pub(super) fn converse<'a>(
         &'a mut self,
         poll: &'a mut Poll,
+        wait: &'a str,
         watch: &'a mut Watch,
         teller: &'a mut Teller<'_>,
-        mut next: impl FnMut(&Answered) -> Option<&'p [(&'p str, &'p str)]> + 'a,
-    ) -> impl Future<Output = Result<Answered, Over>> + 'a
-    where
-        'p: 'a,
-    {
+    ) -> impl Future<Output = Result<Answered, Over>> + 'a {
         poll_fn(move |task| {
             // Before anything is read: a server that never pauses must not keep it from being heard.
             if watch.is_stopped() {
@@ -111,11 +119,10 @@ impl Line {
             let mut last = None;
             loop {
                 match self.poll_answer(task, poll, teller, &mut last) {
-                    Polled::Ready(Ok(answered)) => match next(&answered) {
-                        Some(parameters) => self.ask(poll, parameters, self.stream.read_at()),
-                        None => return Polled::Ready(Ok(answered)),
-                    },
-                    Polled::Ready(Err(over)) => return Polled::Ready(Err(over)),
+                    Polled::Ready(Ok(Answered { news: News::Some, is_last: false })) => {
+                        self.ask(poll, wait, self.stream.read_at());
+                    }
+                    Polled::Ready(over) => return Polled::Ready(over),
                     Polled::Pending => return watch.poll(task, self.asked, last).map(Err),
                 }
             }
@@ -130,60 +137,50 @@ impl Line {
         teller: &mut Teller<'_>,
         last: &mut Option<Timestamp>,
     ) -> Polled<Result<Answered, Over>> {
+        let context = teller.context;
+        let broken = |error: io::Error| Cause::Broken(error.to_string());
         while self.written < self.request.len() {
-            match Pin::new(&mut self.stream).poll_write(task, &self.request[self.written..]) {
-                Polled::Ready(Ok(written)) => {
+            match ready!(Pin::new(&mut self.stream).poll_write(task, &self.request[self.written..])) {
+                Ok(written) => {
                     self.tally.add_head_out(written as u64);
                     self.written += written;
                 }
-                Polled::Ready(Err(error)) => {
-                    return Polled::Ready(Err(self.gone(Cause::Broken(error.to_string()))));
-                }
-                Polled::Pending => return Polled::Pending,
+                Err(error) => return Polled::Ready(Err(self.gone(broken(error), context))),
             }
         }
         loop {
-            let Line { stream, reply, tally, asked, .. } = self;
-            let is_conditional = poll.is_conditional();
+            let Line { stream, reply, tally, .. } = self;
+            let (is_conditional, mut has_ended) = (poll.is_conditional(), false);
             let read = stream.poll_read_shared(task, |at, bytes| {
                 *last = Some(at);
                 let tell = |head: Head, body: &[u8]| {
-                    let asked = *asked;
                     if head.is_redirect {
                         // HTTP's to follow: it is asked the same.
-                        return Ok(Answered { news: News::Some, asked, is_last: true });
+                        return Ok(Answered { news: News::Some, is_last: true });
                     }
                     let is_last = head.is_last;
                     let news = poll.judge(at, head, body, teller)?;
-                    Ok(Answered { news, asked, is_last })
+                    Ok(Answered { news, is_last })
                 };
-                if bytes.is_empty() {
-                    return reply.end(tell).map(|answered| (answered, true));
+                has_ended = bytes.is_empty();
+                if has_ended {
+                    return reply.end(tell);
                 }
-                let heard = reply.hear(bytes, is_conditional, |length| tally.add_head_in(length), tell);
-                heard.map(|answered| (answered, false))
+                reply.hear(bytes, is_conditional, |length| tally.add_head_in(length), tell)
             });
-            return Polled::Ready(match read {
-                Polled::Pending => return Polled::Pending,
-                Polled::Ready(Ok(Ok((Some(answered), _)))) => Ok(answered),
-                Polled::Ready(Ok(Ok((None, false)))) => continue,
-                Polled::Ready(Ok(Ok((None, true)))) => Err(self.gone(incomplete())),
-                Polled::Ready(Ok(Err(over))) => Err(over),
-                Polled::Ready(Err(error)) => Err(self.gone(Cause::Broken(error.to_string()))),
-            });
+            match ready!(read) {
+                Ok(Ok(Some(answered))) => return Polled::Ready(Ok(answered)),
+                Ok(Ok(None)) if has_ended => return Polled::Ready(Err(self.gone(incomplete(), context))),
+                Ok(Ok(None)) => {}
+                Ok(Err(over)) => return Polled::Ready(Err(over)),
+                Err(error) => return Polled::Ready(Err(self.gone(broken(error), context))),
+            }
         }
     }
 
     /// The connection turned out to be gone: at once, or while the server held the request.
-    fn gone(&self, cause: Cause) -> Over {
-        let at_once = self.clock.now().since(self.asked) < FOUND_GONE_WITHIN;
+    fn gone(&self, cause: Cause, context: &Context) -> Over {
+        let at_once = context.clock.now().since(self.asked) < FOUND_GONE_WITHIN;
         if at_once && self.reply.is_to_come() { Over::FoundGone(cause) } else { Over::Lost(cause) }
-    }
-
-    /// Parts with the connection: in an orderly way where that is ours to choose.
-    pub(super) async fn leave(self, over: &Over) {
-        if let Over::Stopped | Over::Finished(_) | Over::Fatal(_) = over {
-            self.stream.close(FAREWELL).await;
-        }
     }
 }

@@ -26,7 +26,7 @@ use super::{
     Cause, Context,
     driver::Driver,
     endpoint::{Endpoint, request_target},
-    lifecycle::{FAREWELL, Over},
+    lifecycle::Over,
     limits,
     refusal::refusal,
 };
@@ -225,32 +225,28 @@ impl Http {
         refusal(status, &text)
     }
 
-    /// Takes the connection in `slot` out of HTTP's hands once the head of an answer has been read behind which
-    /// everything was held, with what was read of that. `None` where the connection is over.
+    /// Whether what is asked of this endpoint is answered over this connection, and not elsewhere.
+    pub(super) fn answers_for(&self, endpoint: &Endpoint) -> bool {
+        self.endpoint == *endpoint && !self.is_elsewhere
+    }
+
+    /// Takes the connection in `slot` out of HTTP's hands, once an answer has been read, or its head behind which
+    /// everything was held; with what was read beyond that. Where the connection is over it is `None`, and stays
+    /// in its slot.
     pub(super) fn let_go(slot: &mut Option<Http>) -> Option<(Counted, Vec<u8>)> {
         let http = slot.take_if(|http| http.ended.is_none())?;
-        let mut stream = http.connection.into_parts().io.into_inner();
-        let ahead = stream.take_held();
+        let parts = http.connection.into_parts();
+        let mut stream = parts.io.into_inner();
+        let mut ahead = Vec::from(parts.read_buf);
+        ahead.append(&mut stream.take_held());
         Some((stream, ahead))
     }
 
-    /// Takes the connection in `slot` out of HTTP's hands between an answer and the next request, with what the server
-    /// has said unasked. It stays where it is if it is over, or if what is asked of this endpoint is
-    /// answered elsewhere.
-    pub(super) fn let_go_between(slot: &mut Option<Http>, endpoint: &Endpoint) -> Option<(Counted, Bytes)> {
-        let stays = |http: &mut Http| http.ended.is_some() || http.is_elsewhere || http.endpoint != *endpoint;
-        let http = slot.take_if(|http| !stays(http))?;
-        let parts = http.connection.into_parts();
-        let mut stream = parts.io.into_inner();
-        stream.take_held();
-        Some((stream, parts.read_buf))
-    }
-
-    /// Parts with a connection, if there is one: in an orderly way where that is ours to choose, and
-    /// without waiting for a server that has shown that it is gone.
+    /// Parts with a connection, if there is one.
     pub(super) async fn leave(slot: Option<Http>, over: &Over) {
-        let (Some(http), Over::Stopped | Over::Finished(_) | Over::Fatal(_)) = (slot, over) else { return };
-        http.connection.into_parts().io.into_inner().close(FAREWELL).await;
+        if let Some(http) = slot {
+            over.part_with(http.connection.into_parts().io.into_inner()).await;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{Cause, Context, End, Observation, Observer, Reconnect, backoff};
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, link::Counted};
 
 /// How long an orderly stop waits for the other side's last bytes.
 pub(super) const FAREWELL: Duration = Duration::from_millis(200);
@@ -37,6 +37,16 @@ pub(super) enum Over {
     /// A kept connection was found gone when it was to be used again: a new one is made at once, as
     /// browsers do.
     FoundGone(Cause),
+}
+
+impl Over {
+    /// Parts with a connection that is over: in an orderly way where that is ours to choose, and without waiting for
+    /// a server that has shown that it is gone.
+    pub(super) async fn part_with(&self, stream: Counted) {
+        if let Over::Stopped | Over::Finished(_) | Over::Fatal(_) = self {
+            stream.close(FAREWELL).await;
+        }
+    }
 }
 
 /// What comes after a connection.

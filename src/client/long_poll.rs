@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::{
     Context, Policy, Subscription,
-    again::{Answered, Line},
+    again::Line,
     http::Http,
     lifecycle::{Over, Session, Teller, until_stopped},
     listening::Watch,
@@ -34,34 +34,18 @@ impl LongPoll {
         self.policy.wait + self.policy.answer_within
     }
 
-    /// The parameter by which the server is asked to wait.
-    fn wait_parameter(&self) -> Option<String> {
-        match &self.poll.dialect {
-            None => Some("wait".to_owned()),
-            // The first question is answered at once and tells where the present is, unless the server
-            // gives everything from the beginning.
-            Some(dialect)
-                if self.poll.cursor.is_some() || dialect.poll.from_the_first || dialect.after.is_none() =>
-            {
-                dialect.poll.wait.clone()
-            }
-            Some(_) => None,
-        }
-    }
-
     /// Asks by HTTP until it can be asked again without.
     async fn ask_by_http(&mut self, slot: &mut Option<Http>, teller: &mut Teller<'_>) -> Result<Line, Over> {
         loop {
-            let (asked, had_cursor) = (teller.context.clock.now(), self.poll.cursor.is_some());
-            let name = self.wait_parameter();
+            let asked = teller.context.clock.now();
+            let name = self.poll.wait_parameter().map(str::to_owned);
             let parameter = name.as_deref().map(|name| (name, self.wait.as_str()));
             let news = self.poll.ask(slot, parameter.as_slice(), self.limit(), teller).await?;
-            let told_cursor = !had_cursor && self.poll.cursor.is_some();
-            if news == News::None && !told_cursor {
+            if news == News::None {
                 self.pause(asked, teller.context).await;
             }
             let may_let_go = !self.policy.plain && self.poll.is_of_a_log();
-            if may_let_go && let Some(line) = Line::of(slot, &self.poll, teller.context)? {
+            if may_let_go && let Some(line) = Line::of(slot, &self.poll)? {
                 return Ok(line);
             }
         }
@@ -70,23 +54,17 @@ impl LongPoll {
     /// Asks without HTTP, until the connection has given its last answer.
     async fn ask_again(&mut self, line: &mut Line, teller: &mut Teller<'_>) -> Result<(), Over> {
         let mut watch = Watch::new(teller.context, Some(self.limit()));
-        let stop = teller.context.stop.clone();
         loop {
-            let name = self.wait_parameter();
-            let parameter = name.as_deref().map(|name| (name, self.wait.as_str()));
-            line.ask(&self.poll, parameter.as_slice(), teller.context.clock.now());
-            let goes_on = |answered: &Answered| answered.news == News::Some && !answered.is_last;
-            let next = |answered: &Answered| goes_on(answered).then_some(parameter.as_slice());
-            let Answered { news, asked, is_last } =
-                line.converse(&mut self.poll, &mut watch, teller, next).await?;
-            if news == News::None {
-                until_stopped(&stop, async {
-                    self.pause(asked, teller.context).await;
+            line.ask(&self.poll, &self.wait, teller.context.clock.now());
+            let answered = line.converse(&mut self.poll, &self.wait, &mut watch, teller).await?;
+            if answered.news == News::None {
+                let pause = async {
+                    self.pause(line.asked(), teller.context).await;
                     Ok(())
-                })
-                .await?;
+                };
+                until_stopped(&teller.context.stop, pause).await?;
             }
-            if is_last {
+            if answered.is_last {
                 return Ok(());
             }
         }
@@ -118,7 +96,7 @@ impl Session for LongPoll {
                 Err(over) => break over,
             };
             if let Err(over) = self.ask_again(&mut line, teller).await {
-                Box::pin(line.leave(&over)).await;
+                Box::pin(over.part_with(line.into_stream())).await;
                 break over;
             }
         };

@@ -6,7 +6,6 @@
 //! proxy's error) and is asked for again, as a page does whose `response.json()` failed.
 
 use std::{
-    mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -31,7 +30,6 @@ pub(super) struct Poll {
     url: Url,
     /// Where it stands; `None` before the first answer.
     pub(super) cursor: Option<String>,
-    body: Vec<u8>,
     /// The body before, where it was not our server's.
     foreign: Option<Vec<u8>>,
     /// Whether our server has answered at least once.
@@ -45,7 +43,7 @@ pub(super) struct Poll {
 /// What a request brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
-    /// Events or a gap, of a server that keeps a log: there may be more by now.
+    /// Events or a gap, of a server that keeps a log, or the first place to go on from: there may be more by now.
     Some,
     /// Nothing new, or a body that tells nothing about when to ask again.
     None,
@@ -56,7 +54,6 @@ impl Poll {
         Poll {
             url: subscription.url.clone(),
             cursor: subscription.after.clone(),
-            body: Vec::new(),
             foreign: None,
             is_ours: false,
             dialect: subscription.dialect.clone(),
@@ -76,15 +73,13 @@ impl Poll {
         if self.dialect.as_ref().is_some_and(|dialect| dialect.poll.from_the_first) {
             self.stand(slot, teller).await?;
         }
-        let mut body = mem::take(&mut self.body);
+        let mut body = Vec::new();
         let exchange = self.exchange(slot, parameters, &mut body, teller.context);
         let (at, head) = match tokio::time::timeout(limit, exchange).await {
             Ok(answered) => answered?,
             Err(_) => return Err(Over::Lost(Cause::Silent(limit))),
         };
-        let news = self.judge(at, head, &body, teller);
-        self.body = body;
-        news
+        self.judge(at, head, &body, teller)
     }
 
     /// Whether the server keeps a log by which it can be asked for more at once: ours, or one whose ways are known.
@@ -128,8 +123,7 @@ impl Poll {
             Answer::Page(page) => {
                 teller.open(at)?;
                 self.is_ours = true;
-                let news =
-                    if page.gap.is_some() || !page.events.is_empty() { News::Some } else { News::None };
+                let is_new = page.gap.is_some() || !page.events.is_empty() || self.cursor.is_none();
                 // Before the events are told: an observer that stops at one has seen it.
                 let cursor = page.cursor.as_ref();
                 if self.cursor.as_deref() != Some(cursor) {
@@ -138,7 +132,7 @@ impl Poll {
                     kept.push_str(cursor);
                 }
                 tell_page(at, &page, teller)?;
-                Ok(news)
+                Ok(if is_new { News::Some } else { News::None })
             }
             Answer::Other(text) if self.is_ours => {
                 let start: String = text.chars().take(40).collect();
@@ -177,7 +171,7 @@ impl Poll {
             return Err(Over::Fatal(cause));
         };
         teller.open(at)?;
-        let news = if events.is_empty() { News::None } else { News::Some };
+        let had_cursor = self.cursor.is_some();
         let last = events.iter().rev().find_map(|event| event.id.clone());
         if let Some(cursor) = cursor.or(last).filter(|_| dialect.after.is_some()) {
             self.cursor = Some(cursor);
@@ -185,7 +179,8 @@ impl Poll {
         for Told { id, kind, data } in &events {
             teller.tell(at, &Observation::Event { id: id.as_deref(), kind, data })?;
         }
-        Ok(news)
+        let is_new = !events.is_empty() || !had_cursor && self.cursor.is_some();
+        Ok(if is_new { News::Some } else { News::None })
     }
 
     /// Forgets where it stood.
@@ -206,6 +201,21 @@ impl Poll {
         };
         let after = name.zip(self.cursor.as_deref());
         after.into_iter().chain(parameters.iter().copied()).collect()
+    }
+
+    /// The parameter by which the server is asked to hold the next request.
+    pub(super) fn wait_parameter(&self) -> Option<&str> {
+        match &self.dialect {
+            None => Some("wait"),
+            // The first question is answered at once and tells where the present is, unless the server
+            // gives everything from the beginning.
+            Some(dialect)
+                if self.cursor.is_some() || dialect.poll.from_the_first || dialect.after.is_none() =>
+            {
+                dialect.poll.wait.as_deref()
+            }
+            Some(_) => None,
+        }
     }
 
     /// The request's headers, beside those that say to whom it goes and from whom it comes.

@@ -3,7 +3,7 @@
 //! HTTP's rules for a head are httparse's, which hyper asks too. Usually an answer comes in one piece, with its length, and
 //! is told from the memory into which it was read; what comes otherwise is kept until it is whole.
 
-use std::mem;
+use std::mem::{self, MaybeUninit};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 
@@ -118,18 +118,19 @@ pub(super) fn said_too_much() -> Over {
 /// The head that bytes begin with, how its body is delimited, and how long the head is; `None` where its end is to
 /// come.
 fn parse(bytes: &[u8], is_conditional: bool) -> Result<Option<(Head, Body, usize)>, Over> {
-    let (mut start, mut lines) = (0, [httparse::EMPTY_HEADER; HEADERS]);
+    let mut start = 0;
     loop {
-        let mut response = httparse::Response::new(&mut lines);
-        let parsed = response
-            .parse(&bytes[start..])
+        // There is room for many headers, and few come: it is not written to first.
+        let mut lines = [const { MaybeUninit::uninit() }; HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut response, &bytes[start..], &mut lines)
             .map_err(|error| Over::Fatal(Cause::Refused(format!("not an HTTP answer: {error}"))))?;
         let httparse::Status::Complete(length) = parsed else { return Ok(None) };
         start += length;
         let code = response.code.unwrap_or_default();
         // An interim answer (100 Continue, 103 Early Hints) is followed by the real one.
         if (100..200).contains(&code) && code != 101 {
-            lines = [httparse::EMPTY_HEADER; HEADERS];
             continue;
         }
         if let Some(body) = usual(&response).filter(|_| !is_conditional) {

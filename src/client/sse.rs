@@ -23,7 +23,7 @@ use super::{
     chunks::{Body, Found},
     dialect::Dialect,
     http::{Answer, Get, Http, incomplete},
-    lifecycle::{FAREWELL, Over, Session, Teller, until_stopped, within},
+    lifecycle::{Over, Session, Teller, until_stopped, within},
     limits,
     listening::{Watch, go_on, listen},
     quiet::unless_quiet,
@@ -212,10 +212,7 @@ impl Session for Sse {
                     }
                 };
                 self.hearing = hearing;
-                // In an orderly way where that is ours to choose.
-                if matches!(over, Over::Stopped | Over::Fatal(_)) {
-                    Box::pin(stream.close(FAREWELL)).await;
-                }
+                Box::pin(over.part_with(stream)).await;
                 over
             }
         };

@@ -318,9 +318,7 @@ impl Session for WebSocket {
                 over
             }
         };
-        if matches!(over, Over::Stopped | Over::Fatal(_)) {
-            Box::pin(stream.close(FAREWELL)).await;
-        }
+        Box::pin(over.part_with(stream)).await;
         if !self.policy.resume {
             self.hearing.cursor = None;
         }
